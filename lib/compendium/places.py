@@ -1,0 +1,57 @@
+"""Machinery: where things are. Standard library only, so Make can ask before the environment exists.
+
+`python3 -m lib.compendium.places COLLECTION` prints the name of the run folder of a collection.
+"""
+
+import hashlib
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+PARAMETERS = ROOT / "params"
+CLAIMS = ROOT / "params" / "claims"
+DATA = ROOT / "data"  # downloads and caches, git-ignored
+
+
+def run_folder_name(collection: str) -> str:
+    """Return a folder name of its own for a collection given on the command line ("" is the profile's default).
+
+    A named collection keeps its name. A folder gets its own name and six hexadecimal digits of its address, so that two folders
+    called `photographs` do not overwrite each other's runs.
+    """
+    if not collection:
+        return "default"
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", collection) and not Path(collection).is_dir():
+        return collection
+    address = Path(collection).expanduser().resolve()
+    slug = re.sub(r"[^A-Za-z0-9_]+", "_", address.name).strip("_") or "folder"
+    return f"{slug}-{hashlib.sha256(str(address).encode()).hexdigest()[:6]}"
+
+
+def relative(path: Path) -> str:
+    """Return a path as text relative to the repository, so that no record carries an absolute path of a machine."""
+    return Path(os.path.relpath(Path(path).resolve(), ROOT)).as_posix()
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a file under a temporary name beside its place and rename it: a killed run leaves the old file or the new one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+if __name__ == "__main__":
+    print(run_folder_name(sys.argv[1] if len(sys.argv) > 1 else ""))
