@@ -1,6 +1,6 @@
 """Machinery: where things are. Standard library only, so Make can ask before the environment exists.
 
-`python3 -m lib.compendium.places COLLECTION` prints the name of the run folder of a collection.
+`python3 -m lib.compendium.places COLLECTION` prints the suffix of a collection's run folder.
 """
 
 import hashlib
@@ -17,19 +17,19 @@ CLAIMS = ROOT / "params" / "claims"
 DATA = ROOT / "data"  # downloads and caches, git-ignored
 
 
-def run_folder_name(collection: str) -> str:
-    """Return a folder name of its own for a collection given on the command line ("" is the profile's default).
+def run_folder_suffix(collection: str) -> str:
+    """Return what the run folder's name carries for a collection given on the command line ("" is the profile's default).
 
     A named collection keeps its name. A folder gets its own name and six hexadecimal digits of its address, so that two folders
-    called `photographs` do not overwrite each other's runs.
+    called `photographs` do not overwrite each other's runs: `runs/demo--photographs-3fa2c1/`.
     """
     if not collection:
-        return "default"
-    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", collection) and not Path(collection).is_dir():
-        return collection
+        return ""
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", collection) and not Path(collection).exists():
+        return f"--{collection}"
     address = Path(collection).expanduser().resolve()
-    slug = re.sub(r"[^A-Za-z0-9_]+", "_", address.name).strip("_") or "folder"
-    return f"{slug}-{hashlib.sha256(str(address).encode()).hexdigest()[:6]}"
+    slug = re.sub(r"[^A-Za-z0-9_]+", "_", address.name).strip("_")[:40] or "folder"
+    return f"--{slug}-{hashlib.sha256(str(address).encode()).hexdigest()[:6]}"
 
 
 def relative(path: Path) -> str:
@@ -54,4 +54,4 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 
 if __name__ == "__main__":
-    print(run_folder_name(sys.argv[1] if len(sys.argv) > 1 else ""))
+    print(run_folder_suffix(sys.argv[1] if len(sys.argv) > 1 else ""))

@@ -1,0 +1,116 @@
+# Faces in Stone. `make` lists what there is; every target sets up what it needs by itself.
+# GNU Make is the graph: a run's target is its run.json; the runner decides by content whether there is anything to do.
+
+PROFILE    ?= demo
+COLLECTION ?=
+SET        ?=
+NB         ?=
+JOBS       ?= 0
+SCHEDULER  ?=
+PYTHON3    ?= python3
+VENV       ?= .venv
+DEVICE     ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+
+quoted     = '$(subst ','\'',$(1))'
+RUNS      := runs/$(PROFILE)$(shell $(PYTHON3) -m lib.compendium.places $(call quoted,$(COLLECTION)))
+REQUESTS  := $(RUNS)/.requests
+READY     := $(VENV)/.ready-$(DEVICE)
+CLI        = PYTHONPATH=. COMPENDIUM_JOBS=$(call quoted,$(JOBS)) COMPENDIUM_SCHEDULER=$(call quoted,$(SCHEDULER)) \
+             $(VENV)/bin/python -m lib.compendium
+ASKED      = --profile $(call quoted,$(PROFILE)) --runs $(RUNS) --collection $(call quoted,$(COLLECTION)) \
+             --set $(call quoted,$(SET)) --goals '$(MAKECMDGOALS)'
+
+NOTEBOOKS := $(sort $(basename $(notdir $(wildcard notebooks/[0-9]*.ipynb))))
+NUMBERS   := $(foreach name,$(NOTEBOOKS),$(firstword $(subst _, ,$(name))))
+# A notebook is one run, or one run a variant where the profile has a folder of variants for it.
+runs_of    = $(or $(basename $(subst params/$(PROFILE)/,,$(wildcard params/$(PROFILE)/$(1)/*.yaml))),$(1))
+records_of = $(foreach run,$(call runs_of,$(1)),$(RUNS)/$(run)/run.json)
+STUDIES   := $(foreach name,$(filter-out 00_%,$(NOTEBOOKS)),$(call records_of,$(name)))
+CLAIMS    := $(wildcard $(RUNS)/*/claims.json $(RUNS)/*/*/claims.json)
+ALL_REQUESTS := $(foreach name,$(NOTEBOOKS),$(foreach run,$(call runs_of,$(name)),$(REQUESTS)/$(run).json))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup doctor reproduce test plan why parameters lab weights bench lock publish fresh clean request $(NUMBERS)
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+help: ## list the targets and the words they take
+	@echo "Faces in Stone: facial expression in sculpture and art, reproducible"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
+	@$(foreach name,$(NOTEBOOKS),printf '%-18s %s\n' '  make $(firstword $(subst _, ,$(name)))' 'bring notebook $(name) up to date, with what it needs';)
+	@echo 'Words: PROFILE=smoke|demo|paper   COLLECTION=a folder or a name   SET="key=value ..."   NB=02   JOBS=processes'
+	@echo '       SCHEDULER=address of a Dask scheduler   DEVICE=cpu|gpu   VENV=folder of the environment'
+
+setup: $(READY) ## make the environment from the lock file (needs only python3) and fetch the default weights
+
+$(READY): requirements-$(DEVICE).lock
+	@command -v $(PYTHON3) >/dev/null || { echo "error: $(PYTHON3) is missing: install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON3) lib/compendium/environment.py $(VENV) $(DEVICE)
+	@$(CLI) weights || echo "set-up goes on without these weights; later: make weights"
+	@touch $@
+
+doctor: $(READY) ## examine this machine: each failing line ends with the command that mends it (JSON=1)
+	@$(CLI) doctor $(if $(JSON),--json)
+
+reproduce: $(STUDIES) $(RUNS)/00_start_here/run.json ## run every notebook of the profile that is not up to date, and name what came out
+	@$(CLI) summary $(ASKED)
+
+test: $(READY) ## run the tests
+	@$(VENV)/bin/python -m pytest
+
+plan: $(READY) ## say what `make reproduce` would run, and why
+	@$(CLI) plan $(ASKED)
+
+why: $(READY) ## say why a notebook would run: make why NB=02
+	@$(CLI) why '$(NB)' $(ASKED)
+
+parameters: $(READY) ## list a notebook's parameters with their meaning: make parameters NB=02
+	@$(CLI) table '$(NB)' $(ASKED)
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	@PYTHONPATH=$(CURDIR) $(VENV)/bin/jupyter lab --notebook-dir=. notebooks
+
+weights: $(READY) ## fetch every registered network weight that is missing
+	@$(CLI) weights
+
+bench: $(READY) ## time against peers and floors in the same run
+	@$(VENV)/bin/python -m pytest tests/benchmarks --override-ini 'python_files=bench_*.py' -s
+
+lock: $(READY) ## resolve and hash-pin the lock files and environment.yml from pyproject.toml
+	@for device in cpu gpu; do $(VENV)/bin/uv pip compile pyproject.toml --extra $$device --extra test --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-$$device.lock || exit 1; done
+	@PYTHONPATH=. $(VENV)/bin/python -m lib.compendium.conda > environment.yml
+
+publish: reproduce ## execute what is stale and make the committed reading copies
+	@$(CLI) publish $(ASKED)
+
+fresh: $(READY) ## list reading copies whose code changed since they were executed
+	@$(CLI) fresh
+
+clean: ## remove runs and caches (not the environment, not downloads)
+	rm -rf runs .hypothesis .ruff_cache
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# One check of all parameters up front; a request file changes only when what it asks for does.
+request: $(READY)
+	@$(CLI) request $(ASKED)
+
+$(ALL_REQUESTS): request
+	@:
+
+$(RUNS)/%/run.json: $(REQUESTS)/%.json
+	@$(CLI) run $* $(ASKED)
+
+define notebook_target
+$(firstword $(subst _, ,$(1))): $(call records_of,$(1))
+	@$(CLI) summary $(ASKED)
+endef
+$(foreach name,$(NOTEBOOKS),$(eval $(call notebook_target,$(name))))
+
+# Which notebook needs which. What else a run used (modules, tables, claims) it writes itself, into its deps.mk.
+$(RUNS)/00_start_here/run.json: $(CLAIMS)
+ifneq ($(filter reproduce publish,$(MAKECMDGOALS)),)
+$(RUNS)/00_start_here/run.json: $(STUDIES) # the front page gathers the others' verdicts, so it is printed last
+endif
+$(RUNS)/02_face_detection/run.json: $(RUNS)/01_dataset_census/run.json
+-include $(wildcard $(RUNS)/*/deps.mk $(RUNS)/*/*/deps.mk)
