@@ -41,17 +41,17 @@ def test_malformed_settings_are_refused(text):
 def test_later_layers_win():
     """Command line over collection over profile over default."""
     default = parameters.effective("01_dataset_census", "paper")
-    chosen = parameters.effective("01_dataset_census", "paper", "samples", parameters.parse_settings("seed=7"))
-    assert chosen.seed == 7 and chosen.collection == "samples"
-    assert default.seed != 7
+    chosen = parameters.effective("01_dataset_census", "paper", "elsewhere", parameters.parse_settings("maximum_megapixels=7"))
+    assert chosen.maximum_megapixels == 7 and chosen.collection == "elsewhere"
+    assert default.maximum_megapixels != 7
 
 
 def test_a_bare_setting_concerns_only_the_notebooks_asked_for():
-    """`make 02 SET="seed=5"` leaves 01 alone; `make reproduce SET="seed=5"` reaches both; `02.seed=5` only 02."""
-    bare, named = parameters.parse_settings("seed=5"), parameters.parse_settings("02.seed=5")
+    """`make 02 SET="collection=a"` leaves 01 alone; `make reproduce SET="collection=a"` reaches both; `02.collection=a` only 02."""
+    bare, named = parameters.parse_settings("collection=a"), parameters.parse_settings("02.collection=a")
     assert parameters.settings_for("01_dataset_census", bare, {DETECTION}) == {}
-    assert parameters.settings_for(DETECTION, bare, {DETECTION}) == {"seed": 5}
-    assert parameters.settings_for("01_dataset_census", bare, set()) == {"seed": 5}
+    assert parameters.settings_for(DETECTION, bare, {DETECTION}) == {"collection": "a"}
+    assert parameters.settings_for("01_dataset_census", bare, set()) == {"collection": "a"}
     assert parameters.settings_for("01_dataset_census", named, set()) == {}
 
 
