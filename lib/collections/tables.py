@@ -1,0 +1,114 @@
+"""Collections: the schema of the table `images`, one row per picture file, and how it is kept on disk."""
+
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pandera
+
+from lib.compendium.errors import CompendiumError
+from lib.compendium.places import write_atomically
+
+UNKNOWN = "?"  # in a CSV file: nobody has looked for faces; an empty cell says that there are none
+MAY_BE_EMPTY = ("face_boxes", "face_views")  # columns where "" and missing mean different things
+ALWAYS_TEXT = ("image_id", "reason", "format", "mode", "sha256", "perceptual_hash", "note")  # "" where there is nothing to say
+
+
+def _text(nullable: bool = True, **settings) -> pandera.Column:
+    return pandera.Column(object, nullable=nullable, **settings)
+
+
+def _is_text(values: pd.Series) -> pd.Series:
+    return values.map(lambda value: value is None or value != value or isinstance(value, str))
+
+
+TEXT = pandera.Check(_is_text, error="text or missing")
+HEX16 = pandera.Check.str_matches(r"^([0-9a-f]{16})?$")
+IMAGES = pandera.DataFrameSchema(
+    {
+        "image_id": _text(False, checks=[HEX16]),  # first 16 digits of the file's SHA-256; "" if the file could not be read
+        "collection": _text(False, checks=[TEXT]),
+        "file": _text(False, checks=[TEXT], unique=True),  # path below the collection's folder, forward slashes
+        "status": _text(False, checks=[pandera.Check.isin(["ok", "broken"])]),
+        "reason": _text(False, checks=[TEXT]),  # why broken, else ""
+        "width": pandera.Column("Int64", nullable=True, checks=[pandera.Check.ge(0)]),  # pixels, upright
+        "height": pandera.Column("Int64", nullable=True, checks=[pandera.Check.ge(0)]),
+        "format": _text(False, checks=[TEXT]),
+        "mode": _text(False, checks=[TEXT]),
+        "bytes": pandera.Column("int64", checks=[pandera.Check.ge(0)]),
+        "sha256": _text(False, checks=[pandera.Check.str_matches(r"^([0-9a-f]{64})?$")]),
+        "perceptual_hash": _text(False, checks=[HEX16]),
+        "duplicate_of": _text(checks=[TEXT]),  # the first file with the same bytes; missing: this is the first or only one
+        "near_duplicate_group": _text(checks=[TEXT]),  # image_id of the group's first picture; missing: like no other
+        "note": _text(False, checks=[TEXT]),
+        "face_boxes": _text(checks=[TEXT]),  # "x,y,w,h;..." in pixels; "": no face; missing: not known
+        "face_views": _text(checks=[TEXT]),
+        "object": _text(False, checks=[TEXT]),
+        "culture": _text(checks=[TEXT]),
+        "material": _text(checks=[TEXT]),
+        "licence": _text(checks=[TEXT]),
+        "date": _text(checks=[TEXT]),
+        "title": _text(checks=[TEXT]),
+    },
+    checks=[
+        pandera.Check(lambda table: (table["status"] == "ok") | (table["reason"] != ""), error="a broken picture has a reason"),
+    ],
+    strict=False,  # the museum's own columns are kept
+    name="images",
+)
+
+
+def checked(images: pd.DataFrame) -> pd.DataFrame:
+    """Return the table as it is if it is a sound table of images; else raise CompendiumError naming columns and first values."""
+    try:
+        return IMAGES.validate(images, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        raise CompendiumError(f"The table of images is not as expected: {_said(error.failure_cases)}. Run the census again.") from None
+
+
+def write_images(images: pd.DataFrame, path: Path | str) -> None:
+    """Write a checked table of images as CSV or, by the extension, Parquet; a killed run leaves the old file or the new one."""
+    path = Path(path)
+    images = checked(images)
+    if path.suffix == ".parquet":
+        from io import BytesIO
+
+        buffer = BytesIO()
+        images.to_parquet(buffer, index=False)
+        write_atomically(path, buffer.getvalue())
+        return
+    marked = images.copy()
+    for column in MAY_BE_EMPTY:
+        marked[column] = marked[column].map(lambda value: UNKNOWN if pd.isna(value) else value)
+    write_atomically(path, marked.to_csv(index=False, lineterminator="\n"))
+
+
+def read_images(path: Path | str) -> pd.DataFrame:
+    """Return a table of images as `write_images` was given it, checked. Raises CompendiumError if the file is missing or unsound."""
+    path = Path(path)
+    if not path.is_file():
+        raise CompendiumError(f"There is no table of images {path.name!r}. Expected one written by the census. Run the census first.")
+    if path.suffix == ".parquet":
+        return checked(pd.read_parquet(path))
+    return checked(_from_text(pd.read_csv(path, dtype=str, keep_default_na=False).astype(object)))
+
+
+def _from_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Give the text cells of a CSV file back their kinds: numbers, missing, and "" where that says something."""
+    for column in table.columns:
+        if column in MAY_BE_EMPTY:
+            table[column] = table[column].where(table[column] != UNKNOWN, None)
+        elif column in ("width", "height"):
+            table[column] = pd.to_numeric(table[column].where(table[column] != "", None)).astype("Int64")
+        elif column == "bytes":
+            table[column] = pd.to_numeric(table[column]).astype("int64")
+        elif column not in ALWAYS_TEXT:
+            table[column] = table[column].where(table[column] != "", None)
+    return table
+
+
+def _said(failures: pd.DataFrame) -> str:
+    sentences = []
+    for (column, check), rows in failures.groupby(["column", "check"], dropna=False, sort=False):
+        values = ", ".join(repr(value) for value in rows["failure_case"].head(2))
+        sentences.append(f"column {column!r} fails {check!r} ({values})")
+    return "; ".join(sentences[:4])
