@@ -104,6 +104,21 @@ def region(box, side: int, margin: float) -> Transform:
     return _transform("region", [[factor, 0, -factor * left], [0, factor, -factor * top], [0, 0, 1]], side, side, factor=factor)
 
 
+def upright(box, side: int, margin: float, degrees: float = 0.0) -> Transform:
+    """Return the neighbourhood of a box (see `region`) turned so that a face leaning by `degrees` (its `roll`) stands upright.
+
+    Always `side` x `side` pixels: when the neighbourhood is turned its corners come from further out, the scale stays.
+    """
+    near = region(box, side, margin)
+    if not degrees:
+        return near
+    turn = rotate(side, side, -degrees)
+    off = (turn.width - side) / 2, (turn.height - side) / 2
+    cut = np.array([[1, 0, -off[0]], [0, 1, -off[1]], [0, 0, 1.0]])
+    matrix = cut @ np.asarray(turn.matrix) @ np.asarray(near.matrix)
+    return _transform("region+rotate", matrix, side, side, **near.parameters, degrees=-degrees)
+
+
 def compose(first: Transform, second: Transform) -> Transform:
     """Return `first` followed by `second` as one transform; the pixels are then interpolated once, not twice."""
     parts = [part for part in (first, second) if part.name != "none"]
