@@ -28,7 +28,7 @@ FORMAT_COLOURS = {
     "JPEG": "#b5482a", "PNG": "#2b6f8f", "TIFF": "#5b8c3a", "WEBP": "#8a5ba6", "GIF": "#c99a1b", "BMP": "#6b7780",
 }  # fmt: skip
 MOST_DOTS = 5000
-LONGEST_CAPTION = 26  # letters under a thumbnail
+LONGEST_CAPTION = 28  # letters under a thumbnail
 
 
 def image_table(
@@ -162,6 +162,7 @@ def metadata_table(report: dict) -> pd.DataFrame:
         ("VoTT files", ", ".join(vott["vott_files"]) or "none"),
         ("VoTT boxes", vott["boxes"]),
         ("VoTT pictures not found here", _few(vott["unmatched"])),
+        ("VoTT files that could not be read", _few(vott["problems"])),
     ]
     return pd.DataFrame(rows, columns=["item", "value"]).astype({"value": str})
 
@@ -355,6 +356,7 @@ def _draw_picture(axis, path: Path, face_boxes: str | None, size: int) -> None:
         return
     height, width = small.shape[:2]
     axis.imshow(small, interpolation="antialiased")
+    axis.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, ec=QUIET, lw=0.6))  # white pictures have an edge, too
     side = max(height, width)
     axis.set_xlim((width - side) / 2 - 0.5, (width + side) / 2 - 0.5)
     axis.set_ylim((height + side) / 2 - 0.5, (height - side) / 2 - 0.5)

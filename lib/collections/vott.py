@@ -55,21 +55,27 @@ def match_vott(boxes: pd.DataFrame, files: list[str]) -> tuple[pd.DataFrame, lis
 
 
 def folder_boxes(folder: Path | str, files: list[str]) -> tuple[pd.DataFrame, dict]:
-    """Return all VoTT boxes of a folder's pictures (columns as `read_vott`), and a report: `vott_files`, `boxes`, `pictures`, `unmatched`.
+    """Return all VoTT boxes of a folder's pictures (columns as `read_vott`), and a JSON-able report.
 
-    Where several VoTT files speak of one picture, an export is believed before the project it came from.
+    Where several VoTT files speak of one picture, an export is believed before the project it came from. The report has
+    `vott_files`, `boxes`, `pictures` (with boxes), `unmatched` (names that mean no picture here) and `problems` (files not readable).
     """
     folder, found = Path(folder).expanduser(), find_vott(folder)
-    parts, unmatched = [], set()
-    for name in sorted(found, key=lambda name: (RANKS.index(_kind(folder / name)), name)):
-        boxes, lost = match_vott(read_vott(folder / name), files)
+    by_rank, table, unmatched, problems = defaultdict(list), _table([]), set(), []
+    for name in found:
+        try:
+            by_rank[_kind(folder / name)].append(read_vott(folder / name))
+        except CollectionError as error:  # one damaged file among many is no reason to stop the census
+            problems.append(str(error))
+    for rank in RANKS:
+        boxes, lost = match_vott(_joined(by_rank[rank]), files)
         unmatched.update(lost)
-        known = {file for part in parts for file in part["file"]}
-        parts.append(boxes[~boxes["file"].isin(known)])
-    parts = [part for part in parts if len(part)]
-    table = pd.concat(parts, ignore_index=True).sort_values(["file", "y", "x"], ignore_index=True) if parts else _table([])
-    report = {"vott_files": found, "boxes": len(table), "pictures": int(table["file"].nunique()), "unmatched": sorted(unmatched)}
-    return table, report
+        table = _joined([table, boxes[~boxes["file"].isin(set(table["file"]))]])
+    table = table.sort_values(["file", "y", "x"], ignore_index=True)
+    pictures = int(table["file"].nunique())
+    return table, {
+        "vott_files": found, "boxes": len(table), "pictures": pictures, "unmatched": sorted(unmatched), "problems": problems,
+    }  # fmt: skip
 
 
 def boxes_by_file(boxes: pd.DataFrame) -> dict[str, str]:
@@ -77,6 +83,11 @@ def boxes_by_file(boxes: pd.DataFrame) -> dict[str, str]:
     from lib.collections.metadata import boxes_text
 
     return {file: boxes_text(rows[["x", "y", "width", "height"]].to_numpy().tolist()) for file, rows in boxes.groupby("file", sort=False)}
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else _table([])
 
 
 def _table(rows: list[tuple]) -> pd.DataFrame:
