@@ -125,10 +125,10 @@ def _fingerprint(task: tuple[str, ...]) -> str:
 
 
 def _read_journal(path, tasks: dict) -> dict:
-    if not Path(path).exists():
-        return {}
-    wanted = {(json.dumps(key), _fingerprint(task)): key for key, task in tasks.items()}
+    wanted = {(_text(key, "key"), _fingerprint(task)): key for key, task in tasks.items()}
     found = {}
+    if not Path(path).exists():
+        return found
     for line in Path(path).read_text(errors="replace").splitlines():
         with contextlib.suppress(ValueError, KeyError, TypeError):  # the header, a line cut by a kill, a line of another call
             entry = json.loads(line)
