@@ -324,7 +324,7 @@ def duplicates_caption(images: pd.DataFrame, groups: int = 6) -> str:
     number = len(_groups(images))
     if not number:
         return "No picture of this collection repeats another, byte for byte or nearly."
-    part = f"The {number} groups" if number <= groups else f"The first {groups} of {number:,} groups"
+    part = "The one group" if number == 1 else f"The {number} groups" if number <= groups else f"The first {groups} of {number:,} groups"
     return f"{part} of repeated pictures, each beside the first of its group, with the bits (of 64) their perceptual hashes differ in."
 
 

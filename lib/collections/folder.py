@@ -96,6 +96,17 @@ def existing_folder(folder: Path | str) -> Path:
         ) from None
 
 
+def sharing_longest_end(path: str, candidates: list[str]) -> str | None:
+    """Return the candidate whose path has the longest end in common with `path`, folder by folder in any case; None if two tie."""
+    wanted = path.casefold().split("/")[::-1]
+    scored = []
+    for candidate in candidates:
+        same = [one == other for one, other in zip(wanted, candidate.casefold().split("/")[::-1], strict=False)]
+        scored.append((same + [False]).index(False))
+    best = [candidate for candidate, score in zip(candidates, scored, strict=True) if score == max(scored)]
+    return best[0] if len(best) == 1 else None
+
+
 def _walk(folder: Path) -> tuple[list[tuple[str, os.stat_result]], list[str]]:
     """Return (relative path, stat) of every visible regular file, sorted, and the places that could not be looked into."""
     files, unreadable, waiting = [], [], [""]

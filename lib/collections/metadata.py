@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from lib.collections.folder import list_folder
+from lib.collections.folder import list_folder, sharing_longest_end
 from lib.compendium.errors import CollectionError
 
 METADATA_NAMES = ("metadata.csv", "manifest.csv")  # the first one found in a folder holds
@@ -215,10 +215,8 @@ class _Finder:
         if key in self.by_path:
             return self.by_path[key], False
         candidates = self.by_name.get(key.rsplit("/", 1)[-1], []) or self.by_stem.get(_stem(key), [])
-        if len(candidates) > 1 and "/" in key:
-            parent = key.rsplit("/", 1)[0]
-            candidates = [file for file in candidates if f"/{_path_key(file)}".rsplit("/", 1)[0].endswith("/" + parent)] or candidates
-        return (candidates[0], False) if len(candidates) == 1 else (None, len(candidates) > 1)
+        nearest = sharing_longest_end(unicodedata.normalize("NFC", str(cell)).replace("\\", "/"), candidates)
+        return nearest, nearest is None and len(candidates) > 1
 
 
 def _path_key(text: str) -> str:

@@ -107,8 +107,14 @@ def _from_text(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _said(failures: pd.DataFrame) -> str:
+    """Say in one line which columns fail, with their first values; a rule about whole rows is said last and once."""
     sentences = []
-    for (column, check), rows in failures.groupby(["column", "check"], dropna=False, sort=False):
+    of_rows = failures["schema_context"] == "DataFrameSchema"
+    missing = failures["check"] == "column_in_dataframe"
+    for name in failures[missing]["failure_case"]:
+        sentences.append(f"column {name!r} is missing")
+    for (column, check), rows in failures[~of_rows & ~missing].groupby(["column", "check"], dropna=False, sort=False):
         values = ", ".join(repr(value) for value in rows["failure_case"].head(2))
-        sentences.append(f"column {column!r} fails {check!r} ({values})")
+        sentences.append(f"column {column!r} fails {check!r} (received {values})")
+    sentences += [f"rows fail {check!r}" for check in failures[of_rows & ~missing]["check"].unique()]
     return "; ".join(sentences[:4])

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pandas as pd
 
-from lib.collections.folder import list_folder
+from lib.collections.folder import list_folder, sharing_longest_end
 from lib.compendium.errors import CollectionError
 
 COLUMNS = ["file", "x", "y", "width", "height", "label"]
@@ -137,7 +137,7 @@ def _csv_boxes(text: str, path: Path) -> list[tuple]:
 def _corners(cells: list) -> tuple | None:
     try:
         left, top, right, bottom = (float(cell) for cell in cells)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if not all(map(math.isfinite, (left, top, right, bottom))):
         return None
@@ -186,7 +186,8 @@ def _asset_boxes(entry: object, path: Path) -> list[tuple]:
         box = _region_box(region)
         if box is None:
             raise _refuse(path, f"has a region without a box or points (picture {_clean_path(name)!r})")
-        tags = [str(tag) for tag in region.get("tags") or []] or [""]
+        given = region.get("tags")
+        tags = [str(tag) for tag in given] if isinstance(given, list) and given else [""]
         if box[2] > 0 and box[3] > 0:
             boxes += [(_clean_path(name), *box, tag) for tag in tags]
     return boxes
@@ -201,11 +202,11 @@ def _region_box(region: object) -> tuple | None:
         try:
             left, top, width, height = (float(box[key]) for key in ("left", "top", "width", "height"))
             return _corners([left, top, left + width, top + height])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             pass
     try:
         xs, ys = zip(*((float(point["x"]), float(point["y"])) for point in region.get("points") or []), strict=True)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return _corners([min(xs), min(ys), max(xs), max(ys)])
 
@@ -222,22 +223,10 @@ def _clean_path(text: str) -> str:
 def _meant(name: str, by_name: dict) -> str | None:
     """Return the file a VoTT path means: of those with its name, the one sharing the longest end of the path; None if in doubt."""
     for spelled in dict.fromkeys((name, unquote(name))):
-        parts = PurePosixPath(spelled.casefold()).parts
-        scored = [(_common_end(parts, PurePosixPath(file.casefold()).parts), file) for file in by_name.get(parts[-1], [])] if parts else []
-        best = max((score for score, _ in scored), default=0)
-        nearest = [file for score, file in scored if score == best]
-        if len(nearest) == 1:
-            return nearest[0]
+        candidates = by_name.get(PurePosixPath(spelled).name.casefold(), [])
+        if candidates:
+            return sharing_longest_end(spelled, candidates)
     return None
-
-
-def _common_end(first: tuple, second: tuple) -> int:
-    count = 0
-    for one, other in zip(reversed(first), reversed(second), strict=False):
-        if one != other:
-            break
-        count += 1
-    return count
 
 
 def _kind(path: Path) -> str | None:

@@ -1,0 +1,48 @@
+"""A collection is opened by its name or its folder; anything else is one clear line with the nearest name."""
+
+import pytest
+
+from lib.collections.registry import known_collections, open_collection
+from lib.compendium.errors import CollectionError
+from tests.collections.making import save
+
+
+def test_samples_open_by_name():
+    """The samples are a collection of real photographs."""
+    collection = open_collection("samples")
+    assert collection.name == "samples" and not collection.synthetic and (collection.folder / "metadata.csv").is_file()
+    assert "samples" in known_collections()
+
+
+def test_a_folder_opens_by_its_address(tmp_path, monkeypatch):
+    """Absolute, relative to the current directory, with "~", with spaces and accents; an existing folder comes before a name."""
+    save(tmp_path / "My Büsten/a.png")
+    save(tmp_path / "samples/a.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for given in ("My Büsten", tmp_path / "My Büsten", "~/My Büsten", "./My Büsten/", " My Büsten "):
+        collection = open_collection(given)
+        assert collection.name == collection.title == "My Büsten" and collection.folder.resolve() == (tmp_path / "My Büsten").resolve()
+    assert open_collection("samples").folder.resolve() == (tmp_path / "samples").resolve()
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ("sampels", "Did you mean 'samples'"), ("no/such/place", "Expected one of"), ("", "No collection was given"),
+        ("Bustes", "Did you mean 'Busts'"),
+    ],
+)  # fmt: skip
+def test_anything_else_is_one_clear_line(tmp_path, monkeypatch, given, words):
+    """Misspelt names and folders are guessed; nothing is created."""
+    (tmp_path / "Busts").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CollectionError, match=words):
+        open_collection(given)
+    assert [path.name for path in tmp_path.iterdir()] == ["Busts"]
+
+
+def test_a_file_is_not_a_collection(tmp_path):
+    """A picture given instead of its folder: the folder is named."""
+    with pytest.raises(CollectionError, match="is a file"):
+        open_collection(save(tmp_path / "a.png"))
