@@ -38,6 +38,7 @@ TRANSPOSE = {
 }  # fmt: skip
 ORIENTATION = 0x0112
 LOOK_SIZE = 256  # pixels; enough for a perceptual hash (32 x 32) and four times faster to decode than a whole photograph
+STRIP = 4_000_000  # pixels turned into an array at a time
 FLAT = 2.0  # grey levels; a picture whose grey values vary less than this has no perceptual hash of its own
 _opening = threading.Lock()
 
@@ -185,14 +186,24 @@ def _orientation(image: Image.Image) -> int:
 def _to_rgb(image: Image.Image, info: dict) -> np.ndarray:
     mode = image.mode
     if mode in ("CMYK", "LAB"):
-        return np.asarray(_with_profile(image, info))
+        return _pixels(_with_profile(image, info))
     if mode.startswith("I;16"):
         return _grey(np.asarray(image).astype(np.float32) / 257)
     if mode in ("I", "F"):
         return _grey(_scaled(np.asarray(image)))
     if mode in ("LA", "La", "PA", "RGBA", "RGBa") or info.get("transparency") is not None:
         return _on_white(image)
-    return np.array(image.convert("RGB"))
+    return _pixels(image)
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    """Return the RGB pixels as a writable array, strip by strip: PIL's own way holds three copies of a large picture at once."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, STRIP // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)).convert("RGB"))
+    return pixels
 
 
 def _with_profile(image: Image.Image, info: dict) -> Image.Image:
@@ -209,7 +220,7 @@ def _on_white(image: Image.Image) -> np.ndarray:
     rgba = image if image.mode == "RGBA" else image.convert("RGBA")
     ground = Image.new("RGB", rgba.size, (255, 255, 255))
     ground.paste(rgba, mask=rgba.getchannel("A"))
-    return np.array(ground)
+    return _pixels(ground)
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:

@@ -110,7 +110,8 @@ def test_anything_else_is_one_clear_line(tmp_path, name, content):
     assert "\n" not in str(caught.value)
 
 
-keys = st.sampled_from(["asset", "assets", "regions", "boundingBox", "points", "tags", "path", "name", "left", "top", "width", "height", "x", "y"])
+BOX_KEYS = ["boundingBox", "points", "left", "top", "width", "height", "x", "y"]
+keys = st.sampled_from(["asset", "assets", "regions", "tags", "path", "name", *BOX_KEYS])
 plain_json = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=5),
