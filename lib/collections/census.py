@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
 from lib.collections.duplicates import exact_duplicates, hamming_distance, near_duplicate_labels
-from lib.collections.folder import list_folder
+from lib.collections.folder import UNREAD_PICTURE_SUFFIXES, list_folder
 from lib.collections.metadata import join_metadata, parse_boxes
 from lib.collections.pictures import read_thumbnail
 from lib.collections.registry import Collection
@@ -169,6 +169,7 @@ def metadata_table(report: dict) -> pd.DataFrame:
 
 def census_table(report: dict) -> pd.DataFrame:
     """Return the totals of the census as `item`, `number` rows, from `image_table`'s report."""
+    others = report["other_files"]
     rows = [
         ("picture files", report["pictures"]),
         ("readable", report["ok"]),
@@ -177,7 +178,8 @@ def census_table(report: dict) -> pd.DataFrame:
         ("groups of nearly the same picture", report["near_duplicate_groups"]),
         ("pictures with boxed faces", report["pictures_with_boxes"]),
         ("boxed faces", report["faces"]),
-        ("other files", sum(report["other_files"].values())),
+        ("pictures of a kind not read here (HEIC, RAW, PDF ...)", sum(others.get(suffix, 0) for suffix in UNREAD_PICTURE_SUFFIXES)),
+        ("other files", sum(number for suffix, number in others.items() if suffix not in UNREAD_PICTURE_SUFFIXES)),
         ("places that could not be opened", len(report["unreadable"])),
     ]
     return pd.DataFrame(rows, columns=["item", "number"])

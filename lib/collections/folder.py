@@ -12,6 +12,9 @@ PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp",
 METADATA_SUFFIXES = frozenset({".csv", ".json", ".vott"})  # metadata.csv, manifest.csv, VoTT projects and exports
 SKIPPED_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
 SKIPPED_FILES = frozenset({"thumbs.db", "desktop.ini"})
+UNREAD_PICTURE_SUFFIXES = frozenset(
+    ".heic .heif .avif .jp2 .psd .svg .eps .raw .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf .pdf".split()  # noqa: SIM905 (a list to read)
+)  # pictures, but not of a kind read here: the census says how many were left aside
 READ_FORMATS = "JPEG, PNG, WebP, TIFF, BMP or GIF"
 
 

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from io import StringIO
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ FILE_COLUMNS = (
 )  # fmt: skip
 OWN_COLUMNS = (
     "image_id", "collection", "file", "status", "reason", "width", "height", "format", "mode", "bytes", "sha256", "perceptual_hash",
-    "duplicate_of", "near_duplicate_group", "note",
+    "duplicate_of", "near_duplicate_group", "note", "box_source",
 )  # fmt: skip
 DESCRIPTIVE_COLUMNS = ("face_boxes", "face_views", "object", "culture", "material", "licence", "date", "title")
 SYNONYMS = {  # ours: the names museums give it, the first one present is taken
@@ -209,6 +210,10 @@ class _Finder:
         """Return (file or None, whether it was ambiguous)."""
         if cell in self.exact:
             return self.exact[cell], False
+        if re.search("%[0-9A-Fa-f]{2}", cell) and unquote(cell) != cell:  # copied from an address: try both spellings
+            found = self.find(unquote(cell))
+            if found[0]:
+                return found
         key = _path_key(cell)
         if not key:
             return None, False
@@ -296,7 +301,7 @@ def _boxes_of(row: dict, names: dict, where: str, problems: list[str]) -> str | 
         columns = next((four for four in BOX_COLUMNS if all(name in names for name in four)), None)
         if columns is None:
             return None
-        text = ",".join(row[names[name]].strip() for name in columns).strip(",")
+        text = ",".join(row[names[name]].strip().replace(",", ".") for name in columns).strip(",")  # 10,5 is a number, too
     try:
         return boxes_text(parse_boxes(text))
     except ValueError as error:

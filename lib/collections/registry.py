@@ -1,7 +1,7 @@
 """Collections: opens a collection by its name, or a folder of photographs by its address."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lib.collections.folder import existing_folder
@@ -15,7 +15,7 @@ class Collection:
 
     name: str
     title: str
-    folder: Path
+    folder: Path = field(repr=False)  # absolute, for workers that run elsewhere; hidden, so that no notebook shows it
     synthetic: bool = False
     note: str = ""
 
@@ -51,7 +51,7 @@ def open_collection(name_or_folder: str | Path) -> Collection:
         )
     folder = existing_folder(given)
     name = folder.resolve().name or "folder"
-    return Collection(name, name, folder)
+    return Collection(name, name, folder.absolute())
 
 
 def _siblings(folder: Path) -> list[str]:

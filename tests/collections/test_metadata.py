@@ -46,7 +46,7 @@ def test_every_spelling_of_a_table_is_read(tmp_path, content):
 
 @pytest.mark.parametrize("column", ["file", "Filename", "FILE_NAME", "File name", "image", "Image_File", "path", "name", "photo"])
 @pytest.mark.parametrize(
-    "cell", ["s/a b.jpg", "a b.jpg", "A B.JPG", "a b", "./s/a b.jpg", "C:\\photos\\a b.jpg", "/mnt/x/s/a b.jpg", "a b.tif"]
+    "cell", ["s/a b.jpg", "a b.jpg", "A B.JPG", "a b", "./s/a b.jpg", "C:\\photos\\a b.jpg", "/mnt/x/s/a b.jpg", "a b.tif", "a%20b.jpg"]
 )
 def test_a_row_finds_its_picture(tmp_path, column, cell):
     """By path, base name or stem, in any case, under any of the usual column names."""
@@ -123,7 +123,7 @@ def test_absent_and_empty_boxes_are_different(tmp_path):
 def test_four_columns_make_boxes_and_yaw_makes_views(tmp_path):
     """face_x ... face_h become a box, a yaw its view; empty cells mean no face; a row per face gives all boxes."""
     text = (
-        "file,face_x,face_y,face_w,face_h,yaw\na.jpg,1,2,30.5,40,-45\nb.jpg,,,,,0\nc.jpg,1,2,3,4,10\nc.jpg,9,2,3,4,90\nd.jpg,1,,3,4,0\n"
+        "file,face_x,face_y,face_w,face_h,yaw\na.jpg,1,2,\"30,5\",40,-45\nb.jpg,,,,,0\nc.jpg,1,2,3,4,10\nc.jpg,9,2,3,4,90\nd.jpg,1,,3,4,0\n"
     )
     files = ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
     joined, report = join_metadata(folder_with(tmp_path, files, {"manifest.csv": text}), files)

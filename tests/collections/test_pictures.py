@@ -224,6 +224,25 @@ def test_thumbnail_scale_maps_boxes(tmp_path):
     assert read_thumbnail(save(tmp_path / "b.png"), 300)[1] == 1.0
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (3, 2)])
+@pytest.mark.parametrize("kind", ["jpg", "png", "gif"])
+def test_odd_shapes_are_pictures(tmp_path, size, kind):
+    """Single pixels and hair-thin strips are read, inspected and made small."""
+    Image.new("RGB", size, (200, 10, 10)).save(tmp_path / f"a.{kind}")
+    assert read_picture(tmp_path / f"a.{kind}").shape == (size[1], size[0], 3)
+    assert inspect_picture(tmp_path / f"a.{kind}")["status"] == "ok"
+    assert max(read_thumbnail(tmp_path / f"a.{kind}", 100)[0].shape) <= 100
+
+
+def test_large_pictures_are_whole_and_may_be_drawn_on(tmp_path):
+    """A picture read in several strips equals the saved one, and the array is the caller's to change."""
+    large = np.tile(scene(), (40, 30, 1))
+    Image.fromarray(large).save(tmp_path / "a.png", compress_level=1)
+    read = read_picture(tmp_path / "a.png")
+    assert difference(read, large) == 0
+    read[0, 0] = 7
+
+
 def test_noise_in_the_middle_never_raises(tmp_path):
     """Pictures with bytes overwritten at random are either read or broken with a reason."""
     generator = np.random.default_rng(1)

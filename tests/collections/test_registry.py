@@ -22,7 +22,8 @@ def test_a_folder_opens_by_its_address(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     for given in ("My Büsten", tmp_path / "My Büsten", "~/My Büsten", "./My Büsten/", " My Büsten "):
         collection = open_collection(given)
-        assert collection.name == collection.title == "My Büsten" and collection.folder.resolve() == (tmp_path / "My Büsten").resolve()
+        assert collection.name == collection.title == "My Büsten" and str(tmp_path) not in repr(collection)
+        assert collection.folder.resolve() == (tmp_path / "My Büsten").resolve()
     assert open_collection("samples").folder.resolve() == (tmp_path / "samples").resolve()
 
 
