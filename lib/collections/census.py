@@ -270,7 +270,7 @@ def sizes_figure(images: pd.DataFrame) -> Figure:
         axis.set_axis_off()
         return _say(figure, axis, "no readable picture")
     width, height = shown["width"].to_numpy(float), shown["height"].to_numpy(float)
-    low, high = min(width.min(), height.min()) / 1.6, max(width.max(), height.max()) * 1.6
+    low, high = min(width.min(), height.min()) / 2, max(width.max(), height.max()) * 2
     axis.plot([low, high], [low, high], color=QUIET, linewidth=1.2, zorder=0)
     axis.annotate("square", (high, high), (-14, -34), textcoords="offset points", color="#8a949b", fontsize=11, ha="right", va="bottom",
                   rotation=45)  # fmt: skip
