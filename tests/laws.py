@@ -27,7 +27,8 @@ def shape(book) -> list[str]:
     code = code_cells(book)
     if len(code) < 2 or not re.search(r"^run = begin\(", code[1].source, re.M):
         broken.append("no setup cell that begins the run after the parameters")
-    headings = [line.lstrip("# ").lower() for cell in cells if cell.cell_type == "markdown" for line in cell.source.splitlines() if line[:1] == "#"]
+    prose = [line for cell in cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
+    headings = [line.lstrip("# ").lower() for line in prose if line.startswith("#")]
     if "paper and this run" not in headings:
         broken.append("no section “Paper and this run”")
     if not headings or headings[-1] != "try it yourself":

@@ -69,7 +69,7 @@ def runs(tree):
 
 def tables(folder):
     """Return the digest of every table below a run folder, by relative name."""
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix in TABLES and not any(part[0] == "." for part in path.relative_to(folder).parts)]
+    files = [path for path in sorted(folder.rglob("*")) if path.suffix in TABLES and "/." not in path.relative_to(folder.parent).as_posix()]
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

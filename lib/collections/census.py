@@ -9,13 +9,14 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
 from lib.collections.duplicates import exact_duplicates, hamming_distance, near_duplicate_labels
-from lib.collections.folder import UNREAD_PICTURE_SUFFIXES, list_folder
+from lib.collections.folder import UNREAD_PICTURE_SUFFIXES, list_folder, list_pictures
 from lib.collections.metadata import join_metadata, parse_boxes
-from lib.collections.pictures import read_thumbnail
+from lib.collections.pictures import inspect_job, read_thumbnail
 from lib.collections.registry import Collection
 from lib.collections.sources import PRINTED_TOTAL, table_one
 from lib.collections.tables import checked
 from lib.collections.vott import boxes_by_file, folder_boxes
+from lib.compendium.compute import run_all
 from lib.compendium.errors import CollectionError, PictureError
 
 NOT_STATED = "(not stated)"
@@ -29,6 +30,24 @@ FORMAT_COLOURS = {
 }  # fmt: skip
 MOST_DOTS = 5000
 LONGEST_CAPTION = 28  # letters under a thumbnail
+
+
+def inspect_collection(collection: Collection, maximum_megapixels: float, journal: Path | None = None) -> dict[str, dict]:
+    """Return what `pictures.inspect_picture` says of every picture file of a collection, by relative path, sorted.
+
+    Long collections are inspected side by side; journal: finished files, so that a killed census resumes. A file is known in it by
+    name, size and time, so a replaced picture is looked at again.
+    """
+    folder = collection.folder.resolve()
+    items = {}
+    for file in list_pictures(folder):
+        status = (folder / file).stat()
+        items[file] = {"folder": str(folder), "file": file, "bytes": status.st_size, "changed": status.st_mtime_ns}
+    outcomes = run_all(inspect_job, items, settings=maximum_megapixels, journal=journal)
+    for file, outcome in outcomes.items():
+        if outcome.error:
+            raise CollectionError(f"{file!r} could not be inspected: {outcome.error}. Move it out of the collection and run again.")
+    return {file: outcome.value for file, outcome in outcomes.items()}
 
 
 def image_table(
@@ -165,6 +184,16 @@ def metadata_table(report: dict) -> pd.DataFrame:
         ("VoTT files that could not be read", _few(vott["problems"])),
     ]
     return pd.DataFrame(rows, columns=["item", "value"]).astype({"value": str})
+
+
+def summary(collection: Collection, report: dict) -> str:
+    """Return the census in one sentence, Markdown."""
+    broken, repeated = report["broken"], report["exact_duplicates"]
+    text = f"**{collection.title}** holds **{report['pictures']:,} picture files**; "
+    text += f"{broken:,} of them cannot be used, " if broken else "all of them can be read, "
+    text += f"{repeated:,} repeat another byte for byte" if repeated else "none repeats another byte for byte"
+    boxed = f", and on {report['pictures_with_boxes']:,} somebody has marked {report['faces']:,} faces" if report["faces"] else ""
+    return f"{text}{boxed}. {collection.note}".strip()
 
 
 def census_table(report: dict) -> pd.DataFrame:

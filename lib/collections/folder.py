@@ -1,6 +1,5 @@
 """Collections: what lies in a folder of photographs. Standard library only, so asking costs nothing."""
 
-import hashlib
 import os
 from collections import Counter
 from pathlib import Path
@@ -62,23 +61,6 @@ def list_pictures(folder: Path | str) -> list[str]:
         f"The folder {str(folder)!r} holds no pictures (found: {found}). Expected {READ_FORMATS} files, also in subfolders. "
         "Convert them, or give the folder they are in."
     )
-
-
-def count_other_files(folder: Path | str) -> dict[str, int]:
-    """Return how many files that are not pictures a folder holds, by extension in lower case. Raises CollectionError."""
-    return list_folder(folder).others
-
-
-def listing_digest(folder: Path | str) -> str:
-    """Return a digest (16 hexadecimal digits) over the names, sizes and times of pictures and metadata, without reading any.
-
-    It changes when a picture or a CSV, JSON or VoTT file is added, removed, renamed or saved again. Raises CollectionError.
-    """
-    digest = hashlib.sha256()
-    for name, stat in _walk(existing_folder(folder))[0]:
-        if _suffix(name) in PICTURE_SUFFIXES | METADATA_SUFFIXES:
-            digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
-    return digest.hexdigest()[:16]
 
 
 def existing_folder(folder: Path | str) -> Path:

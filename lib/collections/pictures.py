@@ -87,10 +87,9 @@ def inspect_picture(path: Path | str, maximum_megapixels: float = 200.0) -> dict
     return facts
 
 
-def inspect_job(item: dict) -> dict:
-    """Inspect one file in a worker process: `{"folder", "file", "maximum_megapixels"?}` to `{"file", **inspect_picture}`."""
-    inspected = inspect_picture(Path(item["folder"]) / item["file"], float(item.get("maximum_megapixels", 200.0)))
-    return {"file": item["file"], **inspected}
+def inspect_job(item: dict, maximum_megapixels: float = 200.0) -> dict:
+    """Inspect one file in a worker process: `{"folder", "file"}` to the dict of `inspect_picture`."""
+    return inspect_picture(Path(item["folder"]) / item["file"], maximum_megapixels)
 
 
 def perceptual_hash(picture: np.ndarray) -> str:

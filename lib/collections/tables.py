@@ -1,16 +1,9 @@
-"""Collections: the schema of the table `images`, one row per picture file, and how it is kept on disk."""
-
-from pathlib import Path
+"""Collections: the schema of the table `images`, one row per picture file."""
 
 import pandas as pd
 import pandera.pandas as pandera
 
 from lib.compendium.errors import CompendiumError
-from lib.compendium.places import write_atomically
-
-UNKNOWN = "?"  # in a CSV file: nobody has looked for faces; an empty cell says that there are none
-MAY_BE_EMPTY = ("face_boxes", "face_views")  # columns where "" and missing mean different things
-ALWAYS_TEXT = ("image_id", "reason", "format", "mode", "sha256", "perceptual_hash", "note")  # "" where there is nothing to say
 
 
 def _text(nullable: bool = True, **settings) -> pandera.Column:
@@ -63,47 +56,6 @@ def checked(images: pd.DataFrame) -> pd.DataFrame:
         return IMAGES.validate(images, lazy=True)
     except pandera.errors.SchemaErrors as error:
         raise CompendiumError(f"The table of images is not as expected: {_said(error.failure_cases)}. Run the census again.") from None
-
-
-def write_images(images: pd.DataFrame, path: Path | str) -> None:
-    """Write a checked table of images as CSV or, by the extension, Parquet; a killed run leaves the old file or the new one."""
-    path = Path(path)
-    images = checked(images)
-    if path.suffix == ".parquet":
-        from io import BytesIO
-
-        buffer = BytesIO()
-        images.to_parquet(buffer, index=False)
-        write_atomically(path, buffer.getvalue())
-        return
-    marked = images.copy()
-    for column in MAY_BE_EMPTY:
-        marked[column] = marked[column].map(lambda value: UNKNOWN if pd.isna(value) else value)
-    write_atomically(path, marked.to_csv(index=False, lineterminator="\n"))
-
-
-def read_images(path: Path | str) -> pd.DataFrame:
-    """Return a table of images as `write_images` was given it, checked. Raises CompendiumError if the file is missing or unsound."""
-    path = Path(path)
-    if not path.is_file():
-        raise CompendiumError(f"There is no table of images {path.name!r}. Expected one written by the census. Run the census first.")
-    if path.suffix == ".parquet":
-        return checked(pd.read_parquet(path))
-    return checked(_from_text(pd.read_csv(path, dtype=str, keep_default_na=False).astype(object)))
-
-
-def _from_text(table: pd.DataFrame) -> pd.DataFrame:
-    """Give the text cells of a CSV file back their kinds: numbers, missing, and "" where that says something."""
-    for column in table.columns:
-        if column in MAY_BE_EMPTY:
-            table[column] = table[column].where(table[column] != UNKNOWN, None)
-        elif column in ("width", "height"):
-            table[column] = pd.to_numeric(table[column].where(table[column] != "", None)).astype("Int64")
-        elif column == "bytes":
-            table[column] = pd.to_numeric(table[column]).astype("int64")
-        elif column not in ALWAYS_TEXT:
-            table[column] = table[column].where(table[column] != "", None)
-    return table
 
 
 def _said(failures: pd.DataFrame) -> str:

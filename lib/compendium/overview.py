@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from lib.compendium import places
 from lib.compendium.claims import VERDICTS
+from lib.compendium.doctor import examine
 from lib.compendium.parameters import SCHEMAS
 
 # A colour a verdict, told apart by people who see no difference between red and green (Okabe and Ito's palette).
@@ -64,3 +65,8 @@ def verdict_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(ncols=3, frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
     return figure, counts.reset_index()
+
+
+def readiness() -> pd.DataFrame:
+    """Return the findings of `make doctor` as a table: name, state, detail, cure. The kernel needs no test: it is running this."""
+    return pd.DataFrame([finding._asdict() for finding in examine(kernel=lambda: "")])

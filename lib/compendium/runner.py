@@ -16,6 +16,8 @@ from lib.compendium import fingerprints, places
 from lib.compendium.errors import CompendiumError
 from lib.compendium.parameters import NotebookParameters
 
+OUTPUTS = {".csv", ".parquet", ".npy"}
+
 
 def record_of(runs: Path, run: str) -> dict | None:
     """Return a run's record, or None when it never ran to its end."""
@@ -185,7 +187,7 @@ def _write_record(runs: Path, run: str, profile: str, parameters: NotebookParame
         "ingredients": parts,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "outputs": {file.name: fingerprints.file_digest(file) for file in sorted(fresh.iterdir()) if file.suffix in {".csv", ".parquet", ".npy"}},
+        "outputs": {file.name: fingerprints.file_digest(file) for file in sorted(fresh.iterdir()) if file.suffix in OUTPUTS},
     }
     places.write_atomically(fresh / "deps.mk", dependency_rules(f"{places.relative(runs / run)}/run.json", notebook, used))
     places.write_atomically(fresh / "run.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")

@@ -45,6 +45,10 @@ class Run:
         if len(table) > rows:
             display(Markdown(f"*{len(table) - rows:,} more rows are in the run's tables.*"))
 
+    def say(self, text: str) -> None:
+        """Show a sentence (Markdown) made from what was just computed."""
+        display(Markdown(text))
+
     def table(self, notebook: str, name: str) -> pd.DataFrame:
         """Return a table an earlier notebook saved; it becomes an input of this run."""
         path = self.upstream / notebook / f"{name}.parquet"
@@ -104,6 +108,7 @@ def begin(notebook: str, cell: dict) -> Run:
 
     Raises ParameterError when a value is not accepted.
     """
+    os.chdir(places.ROOT)  # opened by hand, Jupyter starts in the notebook's own folder; a relative collection means the same in both
     parameters = validated(notebook, {name: cell[name] for name in schema(notebook).model_fields if name in cell})
     pd.set_option("display.max_colwidth", None)
     environment = os.environ.get
