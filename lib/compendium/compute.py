@@ -44,11 +44,12 @@ def run_all(function, items, *, settings=None, journal=None, workers=None, sched
     journal: a file that keeps finished values, so that the same call after a kill computes only what is missing. A value counts
         only for the same function, settings and item; errors are tried again.
     workers: 1 is this process; more are local processes. Default: COMPENDIUM_JOBS, and where that is 0 or unset one for each core.
-    scheduler: address of a Dask scheduler, used instead of local processes. Default: COMPENDIUM_SCHEDULER.
+    scheduler: address of a Dask scheduler, used instead of local processes. Default: COMPENDIUM_SCHEDULER, unless `workers` is given.
     what: the plural noun for progress; written to the file named by COMPENDIUM_HEARTBEAT, if set.
     Raises ParameterError for a function or item that cannot travel, CompendiumError where the scheduler does not answer.
     """
-    scheduler = os.environ.get("COMPENDIUM_SCHEDULER", "") if scheduler is None else scheduler
+    if scheduler is None and workers is None:  # a caller who asks for this process or for local ones gets them
+        scheduler = os.environ.get("COMPENDIUM_SCHEDULER")
     workers = _workers(workers, len(items))
     call = (_address(function), _text(settings, "settings"))
     tasks = {key: (*call, _text(item, f"item {key!r}")) for key, item in items.items()}

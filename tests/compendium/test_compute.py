@@ -122,6 +122,12 @@ def test_the_number_of_workers_comes_from_the_environment(monkeypatch):
         compute._workers(None, 1000)
 
 
+def test_workers_asked_for_beat_the_scheduler_of_the_environment(monkeypatch):
+    """A caller who asks for this process is not sent to the scheduler that the environment names."""
+    monkeypatch.setenv("COMPENDIUM_SCHEDULER", "tcp://127.0.0.1:9")
+    assert run_all(jobs.square, {"a": 2}, workers=1)["a"].value["square"] == 4
+
+
 # The journal and the heartbeat.
 
 
