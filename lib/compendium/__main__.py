@@ -89,16 +89,19 @@ def why(options) -> None:
 def summary(options) -> None:
     """End a `make`: name the executed notebooks, or say that there was nothing to do."""
     asked_at = float((options.runs / ".requests" / "asked-at").read_text())
-    records = {name: record_of(options.runs, name) for name in runs_of(options.profile)}
-    ran = {name: record for name, record in records.items() if record and record["started"] >= asked_at - 1}
+    goals = _named_goals(options)
+    names = [name for name in runs_of(options.profile) if not goals or name.split("/")[0] in goals]
+    records = {name: record for name in runs_of(options.profile) if (record := record_of(options.runs, name))}
+    ran = {name for name, record in records.items() if record["started"] >= asked_at - 1}
     if not ran:
-        print(f"Nothing to do: all {len(records)} notebooks are up to date in {places.relative(options.runs)}/")
+        what = f"all {len(names)} notebooks are" if len(names) > 1 else f"{names[0]} is"
+        print(f"Nothing to do: {what} up to date in {places.relative(options.runs)}/")
         return
-    print(f"\nExecuted notebooks ({len(ran)} of {len(records)} had to run):")
+    print("\nExecuted notebooks:")
     for name, record in records.items():
-        if record:
-            mark = f"{record['seconds']:.0f} s" if name in ran else "up to date"
-            print(f"  {places.relative(options.runs / name)}/{record['notebook']}.ipynb   ({mark})")
+        if name in ran or name in names:
+            took = f"{record['seconds']:.0f} s" if name in ran else "was up to date"
+            print(f"  {places.relative(options.runs / name)}/{record['notebook']}.ipynb   ({took})")
     print("Open them with: make lab")
 
 

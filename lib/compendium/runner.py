@@ -124,13 +124,14 @@ def _papermill(runs: Path, run: str, profile: str, parameters: NotebookParameter
     }
     os.environ.update(environment)  # the kernel inherits it; paths given to papermill itself stay relative
     output = fresh / f"{notebook}.ipynb"
-    previous = (record_of(runs, run) or {}).get("cells", [])
+    earlier = {cell["id"]: cell["seconds"] for cell in (record_of(runs, run) or {}).get("cells", [])}
     try:
         with contextlib.chdir(places.ROOT):
             papermill.execute_notebook(
                 places.relative(places.NOTEBOOKS / f"{notebook}.ipynb"), places.relative(output),
                 parameters=parameters.model_dump(mode="json"), engine_name=engine.NAME, kernel_name="python3", progress_bar=False,
-                autosave_cell_every=0, label=notebook, heartbeat=heartbeat, earlier={cell["id"]: cell["seconds"] for cell in previous},
+                autosave_cell_every=0, label=notebook, heartbeat=heartbeat, earlier=earlier,
+                extra_arguments=["--log-level=ERROR"],  # ipykernel would warn on every start that its loopback port is not encrypted
             )
     except PapermillExecutionError as error:
         failed = work / "failed.ipynb"

@@ -1,0 +1,47 @@
+"""Faces: the parameters of notebook 02. Light imports only: a wrong value is refused before anything heavy is loaded."""
+
+from pydantic import Field, field_validator
+
+from lib.collections.parameters import CollectionParameters
+from lib.faces.settings import LadderSettings
+
+NOT_STATED = "Not stated in the paper"
+LADDER = LadderSettings.model_fields
+SHOWN = ("rungs", "longest_side", "minimum_confidence", "minimum_size", "minimum_fraction", "witnesses_haar", "witnesses_mtcnn", "witnesses_retry")
+
+
+def _as_in_the_ladder(name: str):
+    """Return the ladder's own field: one default, one range and one description for both."""
+    return LADDER[name]
+
+
+class FaceDetectionParameters(CollectionParameters):
+    """Parameters of face detection: the ladder's most used settings by name, the others in `ladder`."""
+
+    rungs: tuple[str, ...] = _as_in_the_ladder("rungs")
+    longest_side: int = _as_in_the_ladder("longest_side")
+    minimum_confidence: float = _as_in_the_ladder("minimum_confidence")
+    minimum_size: int = _as_in_the_ladder("minimum_size")
+    minimum_fraction: float = _as_in_the_ladder("minimum_fraction")
+    witnesses_haar: int = _as_in_the_ladder("witnesses_haar")
+    witnesses_mtcnn: int = _as_in_the_ladder("witnesses_mtcnn")
+    witnesses_retry: int = _as_in_the_ladder("witnesses_retry")
+    ladder: dict = Field({}, description="further settings of the ladder by name (`lib.faces.settings.LadderSettings` lists them)")
+    hit_overlap: float = Field(
+        0.4, gt=0, le=1, description="intersection over union from which a found box meets a hand-drawn one. Not stated in the paper; "
+        "hand-drawn boxes run from ear to ear and hairline to chin, detectors' are tighter, so one half would be too strict"
+    )
+    crop_size: int = Field(224, ge=32, le=1024, description=f"side of the aligned crops in pixels. {NOT_STATED}; its networks' usual input")
+    landmarks: bool = Field(True, description="find dlib's 68 landmarks and align by them (weights for research use); else by MTCNN's eyes")
+    seed: int = Field(0, ge=0, description="of the bootstrap that draws the intervals")
+
+    @field_validator("ladder")
+    @classmethod
+    def _known(cls, value: dict) -> dict:
+        LadderSettings(**value)
+        return value
+
+    def ladder_settings(self) -> dict:
+        """Return the settings of the ladder as plain values."""
+        values = {name: getattr(self, name) for name in SHOWN} | self.ladder
+        return LadderSettings(**values).model_dump(mode="json")
