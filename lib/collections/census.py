@@ -232,7 +232,7 @@ def evenly(images: pd.DataFrame, count: int) -> pd.DataFrame:
 # ---- figures
 
 
-def contact_sheet(collection: Collection, images: pd.DataFrame, count: int = 40, columns: int = 8, size: int = 360) -> Figure:
+def contact_sheet(collection: Collection, images: pd.DataFrame, count: int = 40, columns: int = 6, size: int = 360) -> Figure:
     """Return a grid of at most `count` readable pictures, evenly chosen, boxed faces outlined; `size` is a thumbnail's side in pixels."""
     chosen = evenly(_readable(images), count)
     columns = max(1, min(columns, len(chosen)))

@@ -37,7 +37,7 @@ class CensusParameters(CollectionParameters):
         "Not stated in the paper, which does not mention duplicates",
     )
     contact_sheet_pictures: int = Field(
-        40, ge=1, le=400, description="most pictures on the contact sheet; a larger collection is sampled evenly. Nothing of the paper's"
+        40, ge=1, le=400, description="most pictures on the contact sheet; a larger collection is sampled evenly. Not from the paper"
     )
 
     def input_files(self) -> list[Path]:

@@ -18,3 +18,22 @@ def table_one() -> pd.DataFrame:
     table = pd.read_csv(Path(__file__).with_name("sources.csv"), keep_default_na=False, dtype={"number": int, "published_count": int})
     table["count_in_text"] = pd.to_numeric(table["count_in_text"]).astype("Int64")
     return table
+
+
+def counts_by_source(images: pd.DataFrame, collection: str) -> dict[int, int]:
+    """Return how many readable pictures there are of each source of Table I, by its number; only sources that are here at all.
+
+    A picture belongs to a source by a metadata column `source` or `museum`, else by its subfolder, else by the collection's name, where
+    that is the source's name as printed, whatever its case, spaces and underscores.
+    """
+    numbers = {_plain(name): int(number) for number, name in zip(table_one()["number"], table_one()["name"], strict=True)}
+    named = pd.Series(numbers.get(_plain(collection)), index=images.index, dtype=object)
+    folders = images["file"].map(lambda file: numbers.get(_plain(file.split("/")[0])) if "/" in file else None)
+    stated = [images[column].map(lambda name: numbers.get(_plain(name))) for column in ("museum", "source") if column in images]
+    for better in [folders, *stated]:
+        named = better.where(better.notna(), named)
+    return {int(number): int(count) for number, count in named[images["status"] == "ok"].value_counts().sort_index().items()}
+
+
+def _plain(name) -> str:
+    return "".join(letter for letter in str(name).casefold() if letter.isalnum())

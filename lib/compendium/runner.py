@@ -129,8 +129,8 @@ def _papermill(runs: Path, run: str, profile: str, parameters: NotebookParameter
         with contextlib.chdir(places.ROOT):
             papermill.execute_notebook(
                 places.relative(places.NOTEBOOKS / f"{notebook}.ipynb"), places.relative(output),
-                parameters=parameters.model_dump(mode="json"), engine_name=engine.NAME, kernel_name="python3", progress_bar=False,
-                autosave_cell_every=0, label=notebook, heartbeat=heartbeat, earlier=earlier,
+                parameters=parameters.model_dump(mode="json", exclude_defaults=True), engine_name=engine.NAME, kernel_name="python3",
+                progress_bar=False, autosave_cell_every=0, label=notebook, heartbeat=heartbeat, earlier=earlier,
                 extra_arguments=["--log-level=ERROR"],  # ipykernel would warn on every start that its loopback port is not encrypted
             )
     except PapermillExecutionError as error:

@@ -37,8 +37,11 @@ class Run:
         self.show_table(pd.DataFrame(rows, columns=["parameter", "value", "default", "meaning"]))
 
     def show_table(self, table: pd.DataFrame, rows: int = 40) -> None:
-        """Show a table without its index, at most `rows` rows, saying how many were left out."""
+        """Show a table without its index, at most `rows` rows, saying how many were left out; nothing where it is empty."""
+        if table.empty:
+            return
         shown = table.head(rows).style.hide(axis="index").format(precision=3, na_rep="–", thousands=",")
+        shown = shown.format("{:.1%}", subset=[name for name in table.columns if name == "share"], na_rep="–")
         shown = shown.set_table_styles([{"selector": "td, th", "props": "text-align: left; vertical-align: top"}])
         shown.set_uuid(fingerprints.digest(table.to_csv() + self.notebook)[:6])  # pandas would draw a random one
         display(shown)
@@ -85,16 +88,24 @@ class Run:
         path = figures.save(figure, self.folder / "figures", name, caption=caption, alt=alt, data=data, made_by=made_by)
         pyplot.close(figure)
         content, kind = figures.for_notebook(path)
-        display(Image(content, format=kind, alt=alt, width=960 if figure.get_figwidth() > 9 else None))
+        display(Image(content, format=kind, alt=alt, width=min(960, round(80 * figure.get_figwidth()))))
         display(Markdown(f"*{caption}*"))
 
     def conclude(self, study: str, measured: dict[str, tuple[float | None, str]]) -> pd.DataFrame:
         """Close the run: judge the claims, show "paper and this run", and leave word of the modules and inputs really used."""
         self.uses(places.CLAIMS / f"{study}.yaml")
         table = claims.compare(study, measured)
-        self.show_table(table.drop(columns="id"))
+        self.show_claims(table)
         self.close(table)
         return table
+
+    def show_claims(self, table: pd.DataFrame) -> None:
+        """Show judged claims as a table, and those that need data in a line for each thing they need."""
+        waiting = table["verdict"] == "needs data"
+        self.show_table(table[~waiting].drop(columns=["id", "note"]), rows=100)
+        for note, rows in table[waiting].groupby("note", sort=False):
+            listed = "; ".join(f"{row.claim} ({row.where}: {row.paper})" for row in rows.itertuples())
+            self.say(f"**{len(rows)} claim{'s' * (len(rows) > 1)} need{'s' * (len(rows) == 1)} data**: {note}.\n\n{listed}.")
 
     def close(self, table: pd.DataFrame) -> None:
         """Write the claims and the used files (the runner turns them into `run.json` and `deps.mk`)."""

@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from lib.collections.sources import PRINTED_TOTAL, table_one
+from lib.collections.sources import PRINTED_TOTAL, counts_by_source, table_one
 
 PRINTED = [51, 346, 100, 151, 184, 99, 155, 306, 61, 74, 67, 14, 35, 125, 29]  # Table I, read by eye from the page
 PAPER = Path(__file__).resolve().parents[3] / "shared" / "papers"
@@ -36,3 +37,16 @@ def test_against_the_papers_own_text():
     for row in table_one().itertuples():
         assert re.search(rf"\b{row.number}\t{re.escape(row.name)}\t{row.published_count}\b", text), row.name
     assert "1,855" in text
+
+
+def test_pictures_are_counted_by_the_source_they_are_named_after():
+    """A metadata column comes before the subfolder, that before the collection's name; broken pictures do not count."""
+    images = pd.DataFrame(
+        {
+            "file": ["a.jpg", "British museum/b.jpg", "british_museum/c.jpg", "d.jpg", "elsewhere/e.jpg"],
+            "status": ["ok", "ok", "broken", "ok", "ok"],
+            "source": [None, None, None, "RUBIN MUSEUM", None],
+        }
+    )
+    assert counts_by_source(images, "palace_museum") == {3: 1, 9: 2, 10: 1}
+    assert counts_by_source(images.drop(columns="source"), "my pictures") == {3: 1}
