@@ -5,8 +5,11 @@ cropping; last, boxes drawn by hand in VoTT. Here `haar` and `mtcnn` look at eve
 `rotate` and `crop` follow; boxes drawn by hand are added as rung `hand`.
 
 # differs from the paper: no person looks over the result here, so boxes need witnesses. A face that is there is found again when it is
-looked at a little larger, a little smaller or in a mirror; an accident of texture seldom is. Every box is looked at again in
-`2 * len(witness_sizes)` such views of its neighbourhood by MTCNN, and each rung states how many of them must agree.
+looked at a little larger, a little smaller or in a mirror; an accident of texture seldom is. MTCNN looks again at the neighbourhood of
+every box, in `2 * len(witness_sizes)` such views, and each rung states how many witnesses it asks for. In a retry rung the other views
+of the rung that found the same face are witnesses too. A single Haar box is the weakest evidence and needs a majority of the second
+looks; so does a box of a retry rung, for every further try is a further chance of an accident; a box that MTCNN found in the picture
+as it is needs one.
 """
 
 import json
@@ -48,8 +51,10 @@ class LadderSettings(BaseModel):
                                                       "the package's defaults")
     minimum_face: float = Field(20, ge=12, description="pixels of the working picture at which MTCNN's pyramid starts. Not stated in the "
                                 "paper: the package's default")
-    scale_factors: tuple[float, ...] = Field((0.5, 0.25, 2.0, 0.7071, 0.3536, 1.4142), description="sizes of the picture tried, octaves "
-                                             "before half octaves; enlargements beyond `longest_side` are skipped. Not stated")
+    scale_factors: tuple[float, ...] = Field((0.7071, 0.5946, 0.5, 0.4204, 0.3536, 0.2973, 0.25, 0.2102, 0.1768, 1.4142, 2.0),
+                                              description="sizes of the picture tried, each plain and mirrored: quarter octaves "
+                                              "downwards, for MTCNN's own pyramid has half octaves; enlargements beyond `longest_side` "
+                                              "are skipped. Not stated in the paper")
     zoom_fractions: tuple[float, ...] = Field((0.75, 0.5), description="central part of each side, brought to `retry_sides`. Not stated "
                                               "in the paper")
     rotations: tuple[float, ...] = Field((-30, 30, -60, 60, -90, 90), description="degrees, positive counter-clockwise. MTCNN itself "
@@ -63,8 +68,8 @@ class LadderSettings(BaseModel):
     witness_overlap: float = Field(0.4, gt=0, lt=1, description="intersection over union that makes a second look agree")
     witnesses_haar: int = Field(4, ge=0, description="second looks that must confirm a Haar box: a majority. Not in the paper")
     witnesses_mtcnn: int = Field(1, ge=0, description="second looks that must confirm an MTCNN box of the picture as it is")
-    witnesses_retry: int = Field(4, ge=0, description="second looks that must confirm a box of a retry rung: a majority, for every "
-                                 "further try is a further chance of an accident. Not in the paper")
+    witnesses_retry: int = Field(4, ge=0, description="looks (second looks and other views of the rung) that must confirm a box of "
+                                 "a retry rung. Not in the paper")
     same_overlap: float = Field(0.4, gt=0, lt=1, description="intersection over union from which two boxes are one face")
     same_containment: float = Field(0.7, gt=0, le=1, description="part of the smaller box inside the larger that makes them one face")
     threads: int = Field(0, ge=0, description="processor threads of TensorFlow in a worker process; 0: its own choice")
@@ -205,7 +210,8 @@ def _row(one: dict, whose: dict) -> dict:
 
 def _climb(picture: np.ndarray, rung: str, settings: LadderSettings) -> list:
     """Try one rung. Returns its attempts: every box found in any view of the rung, with its witnesses and what became of it."""
-    found = [one for view in views(picture.shape[1], picture.shape[0], rung, settings) for one in _look(picture, rung, view, settings)]
+    looks = [_look(picture, rung, view, settings) for view in views(picture.shape[1], picture.shape[0], rung, settings)]
+    found = [one for look in looks for one in look]
     found.sort(key=lambda one: (-one["confidence"], one["x"], one["y"]))
     kept = []
     for one in found:
@@ -213,7 +219,7 @@ def _climb(picture: np.ndarray, rung: str, settings: LadderSettings) -> list:
             one["reason"] = "found twice in this rung"
             continue
         kept.append(one)
-        _judge(picture, one, settings)
+        _judge(picture, one, _seen_elsewhere(one, looks, settings), settings)
     return found
 
 
@@ -225,7 +231,7 @@ def views(width: int, height: int, rung: str, settings: LadderSettings) -> list:
         return [_scaled(width, height, working)]
     if rung == "scale":
         factors = [factor for factor in settings.scale_factors if factor < 1 or longest * working * factor <= settings.longest_side]
-        return [_scaled(width, height, working * factor) for factor in factors]
+        return _with_mirrors([_scaled(width, height, working * factor) for factor in factors])
     if rung == "zoom":
         return [transforms.centre_zoom(width, height, fraction, side / (fraction * longest))
                 for fraction in settings.zoom_fractions for side in settings.retry_sides]
@@ -236,6 +242,11 @@ def views(width: int, height: int, rung: str, settings: LadderSettings) -> list:
                 for degrees in settings.rotations for one in small]
     crops = [transforms.centre_crop(width, height, fraction) for fraction in settings.crop_fractions]
     return [transforms.compose(crop, _scaled(crop.width, crop.height, working)) for crop in crops]
+
+
+def _with_mirrors(plain: list) -> list:
+    """Return each view and its mirror image: MTCNN is not symmetric, and a face just missed in one may be seen in the other."""
+    return [view for one in plain for view in (one, transforms.compose(one, transforms.mirror(one.width, one.height)))]
 
 
 def _scaled(width: int, height: int, factor: float) -> transforms.Transform:
@@ -276,23 +287,35 @@ def _box(one: dict) -> tuple:
     return one["x"], one["y"], one["width"], one["height"]
 
 
-def _judge(picture: np.ndarray, one: dict, settings: LadderSettings) -> None:
-    """Decide about one attempt in place: size, then witnesses."""
+def _seen_elsewhere(one: dict, looks: list, settings: LadderSettings) -> list:
+    """Return what the rung's other views found in the same place, at most one find a view: its first witnesses."""
+    agreed = []
+    for look in looks:
+        if look and not any(other is one for other in look):
+            overlaps = pairwise_overlap([_box(other) for other in look], [_box(one)])[:, 0]
+            best = look[int(overlaps.argmax())]
+            if overlaps.max() >= settings.witness_overlap:
+                agreed.append({"box": _box(best), "confidence": best["confidence"], "points": best["points"]})
+    return agreed
+
+
+def _judge(picture: np.ndarray, one: dict, elsewhere: list, settings: LadderSettings) -> None:
+    """Decide about one attempt in place: size, then witnesses (`elsewhere`: those of the rung's other views)."""
     height, width = picture.shape[:2]
     smallest = max(settings.minimum_size, settings.minimum_fraction * max(width, height))
     if max(one["width"], one["height"]) < smallest:
         one["reason"] = f"smaller than {smallest:.0f} pixels"
         return
     needed = {"haar": settings.witnesses_haar, "mtcnn": settings.witnesses_mtcnn}.get(one["rung"], settings.witnesses_retry)
-    one["seen"] = witnesses(picture, _box(one), one["roll"], settings)
+    one["seen"] = elsewhere + second_looks(picture, _box(one), one["roll"], settings)
     one["witnesses"] = len(one["seen"])
     one["accepted"] = one["witnesses"] >= needed
     one["reason"] = "accepted" if one["accepted"] else f"{one['witnesses']} witnesses, {needed} needed"
-    if one["accepted"] and one["detector"] == "haar" and one["seen"]:
+    if one["accepted"] and one["rung"] != "mtcnn" and one["seen"]:
         _take_box_of_witnesses(one)
 
 
-def witnesses(picture: np.ndarray, box, roll: float, settings: LadderSettings) -> list:
+def second_looks(picture: np.ndarray, box, roll: float, settings: LadderSettings) -> list:
     """Look again at the neighbourhood of a box, upright, at each of `witness_sizes`, plain and mirrored, with MTCNN.
 
     Returns the finds that agree with the box (at most one a look), mapped back into the picture: dicts of box, confidence, points.
@@ -317,9 +340,14 @@ def _agreeing(picture: np.ndarray, view: transforms.Transform, box, size: int, s
 
 
 def _take_box_of_witnesses(one: dict) -> None:
-    """Give a confirmed Haar face the median box of its witnesses and the points of the surest: one convention for all faces."""
-    median = np.median([seen["box"] for seen in one["seen"]], axis=0)
-    surest = max(one["seen"], key=lambda seen: seen["confidence"])
+    """Give a believed face of any rung but `mtcnn` the median box of its witnesses and the points of the surest.
+
+    One look at an odd scale or angle places a box badly; the median of several places it well, and gives Haar's faces MTCNN's
+    convention, so that all boxes mean the same. Faces of the rung `mtcnn` stay as the package gives them.
+    """
+    own = [{"box": _box(one), "confidence": one["confidence"], "points": one["points"]}] if one["detector"] == "mtcnn" else []
+    median = np.median([look["box"] for look in own + one["seen"]], axis=0)
+    surest = max(own + one["seen"], key=lambda look: look["confidence"])
     one["refined"] = {**dict(zip(("x", "y", "width", "height"), median.tolist(), strict=True)), "detector": "mtcnn",
                       "confidence": surest["confidence"], "points": surest["points"]}
 

@@ -142,8 +142,8 @@ def apply(picture: np.ndarray, transform: Transform) -> np.ndarray:
 
     Shrinking averages areas first (antialiasing): without it fine texture folds into coarse false texture, which detectors see.
     """
-    matrix = np.asarray(transform.matrix)
-    small, shrunk = _shrink(picture, matrix)
+    part, matrix = _needed_part(picture, transform)
+    small, shrunk = _shrink(part, matrix)
     rest = matrix @ np.linalg.inv(shrunk)
     if small.shape[:2] == (transform.height, transform.width) and np.allclose(rest, np.eye(3), atol=1e-9):
         return np.ascontiguousarray(small)
@@ -155,6 +155,22 @@ def apply(picture: np.ndarray, transform: Transform) -> np.ndarray:
     centres = np.linalg.inv(half) @ rest @ half  # OpenCV counts from pixel centres
     return cv2.warpAffine(small, centres[:2], (transform.width, transform.height), flags=cv2.INTER_LINEAR,
                           borderMode=cv2.BORDER_CONSTANT, borderValue=border_colour(picture))
+
+
+def _needed_part(picture: np.ndarray, transform: Transform) -> tuple:
+    """Return the part of the picture that the transform shows, whole pixels with some slack, and the matrix from that part.
+
+    Second looks at a small face of a large photograph then cost what the face costs, not what the photograph costs.
+    """
+    height, width = picture.shape[:2]
+    matrix = np.asarray(transform.matrix)
+    corners = map_points_back([[0, 0], [transform.width, 0], [0, transform.height], [transform.width, transform.height]], transform)
+    slack = 4 * max(1.0, 1 / math.sqrt(abs(np.linalg.det(matrix[:2, :2]))))  # a few pixels of the transformed picture
+    left, top = (int(max(0, math.floor(value - slack))) for value in corners.min(axis=0))
+    right, bottom = (int(min(limit, math.ceil(value + slack))) for value, limit in zip(corners.max(axis=0), (width, height), strict=True))
+    if (right - left) * (bottom - top) > 0.8 * width * height or right - left < 1 or bottom - top < 1:
+        return picture, matrix
+    return picture[top:bottom, left:right], matrix @ np.array([[1, 0, left], [0, 1, top], [0, 0, 1.0]])
 
 
 def _crop(picture: np.ndarray, offset: np.ndarray, transform: Transform) -> np.ndarray | None:
