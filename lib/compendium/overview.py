@@ -30,8 +30,8 @@ def contents(runs: Path) -> pd.DataFrame:
 
 def title_and_aim(path: Path) -> tuple[str, str]:
     """Return the heading and the first paragraph of a notebook's first cell."""
-    lines = [line.strip() for line in nbformat.read(path, as_version=4).cells[0].source.splitlines() if line.strip()]
-    return lines[0].lstrip("# "), lines[1] if len(lines) > 1 else ""
+    title, _, rest = nbformat.read(path, as_version=4).cells[0].source.strip().partition("\n")
+    return title.lstrip("# "), " ".join(rest.strip().partition("\n\n")[0].split())
 
 
 def claim_files(runs: Path) -> list[Path]:
@@ -63,7 +63,8 @@ def verdict_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     axes.invert_yaxis()
     axes.set(xlabel="claims", ylabel="notebook")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(ncols=3, frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
+    if len(counts):
+        axes.legend(ncols=3, frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
     return figure, counts.reset_index()
 
 
