@@ -5,6 +5,7 @@ A found face is a dict: `box` (x, y, width, height, floats, pixels of the pictur
 left, mouth corner on the right). TensorFlow is imported when MTCNN is first used, not before.
 """
 
+import contextlib
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -103,22 +104,26 @@ def scale_pyramid(width: int, height: int, minimum_face: float = 20.0, steepness
     return scales
 
 
-@lru_cache(maxsize=1)
-def _networks(threads: int = 0) -> tuple:
-    """Load MTCNN's three networks once per process, each as one compiled function that takes any size without tracing again.
-
-    On the processor even where there is a GPU: the pictures are small, and worker processes would fight for the GPU's memory.
-    """
+def _tensorflow(threads: int = 0):
+    """Import TensorFlow quietly; `threads` above 0 bounds its threads, which is possible only before its first use in a process."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before the import: TensorFlow greets on stderr otherwise
     import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")
     if threads:
-        try:
+        with contextlib.suppress(RuntimeError):  # already running: its threads stay as they are
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(1)
-        except RuntimeError:
-            pass  # TensorFlow is already running in this process: its threads stay as they are
+    return tf
+
+
+@lru_cache(maxsize=1)
+def _networks() -> tuple:
+    """Load MTCNN's three networks once per process, each as one compiled function that takes any size without tracing again.
+
+    On the processor even where there is a GPU: the pictures are small, and worker processes would fight for the GPU's memory.
+    """
+    tf = _tensorflow()
     from mtcnn.stages import StageONet, StagePNet, StageRNet
 
     with tf.device("CPU:0"):
@@ -151,7 +156,9 @@ def mtcnn(picture: np.ndarray, minimum_face: float = 20.0, thresholds: tuple = T
     check_picture(picture)
     if is_blank(picture):
         return []
-    first, second, third = _networks(threads)
+    if threads and not _networks.cache_info().currsize:
+        _tensorflow(threads)
+    first, second, third = _networks()
     normal = (picture.astype(np.float32) - 127.5) / 128
     proposals = _propose(normal, first, scale_pyramid(picture.shape[1], picture.shape[0], minimum_face, steepness), thresholds[0])
     boxes, scores = _refine(normal, second, proposals, thresholds[1])

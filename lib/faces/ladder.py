@@ -27,6 +27,7 @@ from lib.faces.tables import RUNGS, face_id
 
 WITNESS_MARGIN = 2.5  # the neighbourhood's side over the box's: enough around a face for MTCNN to see it as one
 WITNESS_SMALLEST = 0.6  # the second look seeks faces from this part of the expected size on, so it costs little
+MOST_ZOOM = 4.0  # a small picture is not enlarged further: four times is more than the pixels can tell
 FIRST = ("haar", "mtcnn")  # every picture
 RETRIES = ("scale", "zoom", "rotate", "crop")  # only while there is no face
 
@@ -233,7 +234,7 @@ def views(width: int, height: int, rung: str, settings: LadderSettings) -> list:
         factors = [factor for factor in settings.scale_factors if factor < 1 or longest * working * factor <= settings.longest_side]
         return _with_mirrors([_scaled(width, height, working * factor) for factor in factors])
     if rung == "zoom":
-        return [transforms.centre_zoom(width, height, fraction, side / (fraction * longest))
+        return [transforms.centre_zoom(width, height, fraction, min(MOST_ZOOM, side / (fraction * longest)))
                 for fraction in settings.zoom_fractions for side in settings.retry_sides]
     if rung == "rotate":
         small = [_scaled(width, height, side / longest) for side in settings.retry_sides if side <= longest * working] or \

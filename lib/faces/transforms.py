@@ -48,11 +48,11 @@ def identity(width: int, height: int) -> Transform:
 
 
 def scale(width: int, height: int, factor: float) -> Transform:
-    """Return the scaling of a picture by `factor` (0.01 to 16; below 1 shrinks).
+    """Return the scaling of a picture by `factor` (0.0001 to 64; below 1 shrinks).
 
     The size is rounded to whole pixels; the matrix carries the scale really reached on each axis, so the way back is exact.
     """
-    _check(width, height, factor, "scale factor", 0.01, 16.0)
+    _check(width, height, factor, "scale factor", 0.0001, 64.0)
     new_width, new_height = max(1, round(width * factor)), max(1, round(height * factor))
     return _transform("scale", np.diag([new_width / width, new_height / height, 1.0]), new_width, new_height, factor=factor)
 

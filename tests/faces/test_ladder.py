@@ -124,6 +124,30 @@ def test_every_view_of_every_rung_comes_straight_from_the_original():
                 assert max(view.width, view.height) <= 1.42 * SETTINGS.longest_side
 
 
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (12, 12), (40, 25), (60000, 200), (30000, 40000)])
+def test_every_size_of_picture_has_its_views(width, height):
+    for rung in SETTINGS.rungs:
+        assert all(view.width >= 1 and view.height >= 1 for view in ladder.views(width, height, rung, SETTINGS))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(12, 12), (30, 45), (14, 3000)])
+def test_tiny_and_thin_pictures_climb_to_the_end(shape):
+    picture = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    assert ladder.detect(picture).faces == []
+
+
+@pytest.mark.slow
+def test_second_looks_tell_a_face_from_texture(astronaut, boxes):
+    looks = 2 * len(SETTINGS.witness_sizes)
+    face = ladder.second_looks(astronaut, boxes["astronaut"], 0.0, SETTINGS)
+    assert len(face) >= looks - 1 and all(overlap(dict(zip(("x", "y", "width", "height"), one["box"], strict=True)),
+                                                  boxes["astronaut"]) > 0.4 for one in face)
+    eyes = np.array([one["points"][:2] for one in face])  # mirrored looks name the eyes as the picture shows them
+    assert np.allclose(eyes, [[203, 101], [245, 102]], atol=6)
+    assert ladder.second_looks(astronaut, (330, 330, 120, 120), 0.0, SETTINGS) == []
+
+
 @pytest.mark.slow
 def test_small_boxes_are_rejected_by_both_limits(monkeypatch):
     picture = np.random.default_rng(0).integers(0, 256, (100, 1000, 3), dtype=np.uint8)
