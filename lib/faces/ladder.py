@@ -4,6 +4,9 @@ The paper: OpenCV's detector often fails on sculpture, so MTCNN as well; where n
 cropping; last, boxes drawn by hand in VoTT. Here `haar` and `mtcnn` look at every picture; while there is no face `scale`, `zoom`,
 `rotate` and `crop` follow; boxes drawn by hand are added as rung `hand`.
 
+# differs from the paper: the scale of the picture is a rung of its own, before zooming. MTCNN samples large faces without averaging,
+so fine texture hides a face from it that it sees in a smaller picture; and very small faces want a larger one.
+
 # differs from the paper: no person looks over the result here, so boxes need witnesses. A face that is there is found again when it is
 looked at a little larger, a little smaller or in a mirror; an accident of texture seldom is. MTCNN looks again at the neighbourhood of
 every box, in `2 * len(witness_sizes)` such views, and each rung states how many witnesses it asks for. In a retry rung the other views
