@@ -104,10 +104,24 @@ def scale_pyramid(width: int, height: int, minimum_face: float = 20.0, steepness
     return scales
 
 
+@contextlib.contextmanager
+def _silent():
+    """Send what the process writes to stderr nowhere: TensorFlow's compiled parts greet there before any log level counts."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _tensorflow(threads: int = 0):
     """Import TensorFlow quietly; `threads` above 0 bounds its threads, which is possible only before its first use in a process."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before the import: TensorFlow greets on stderr otherwise
-    import tensorflow as tf
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _silent():
+        import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")
     if threads:

@@ -3,45 +3,50 @@
 from pydantic import Field, field_validator
 
 from lib.collections.parameters import CollectionParameters
-from lib.faces.settings import LadderSettings
+from lib.faces.settings import LadderSettings, settings_from
 
-NOT_STATED = "Not stated in the paper"
-LADDER = LadderSettings.model_fields
-SHOWN = ("rungs", "longest_side", "minimum_confidence", "minimum_size", "minimum_fraction", "witnesses_haar", "witnesses_mtcnn", "witnesses_retry")
-
-
-def _as_in_the_ladder(name: str):
-    """Return the ladder's own field: one default, one range and one description for both."""
-    return LADDER[name]
+SHOWN = (  # the ladder's most used settings, one default, range and description for both
+    "rungs", "longest_side", "minimum_confidence", "minimum_size", "minimum_fraction", "witnesses_haar", "witnesses_mtcnn",
+    "witnesses_retry",
+)  # fmt: skip
+FIELDS = LadderSettings.model_fields
 
 
 class FaceDetectionParameters(CollectionParameters):
     """Parameters of face detection: the ladder's most used settings by name, the others in `ladder`."""
 
-    rungs: tuple[str, ...] = _as_in_the_ladder("rungs")
-    longest_side: int = _as_in_the_ladder("longest_side")
-    minimum_confidence: float = _as_in_the_ladder("minimum_confidence")
-    minimum_size: int = _as_in_the_ladder("minimum_size")
-    minimum_fraction: float = _as_in_the_ladder("minimum_fraction")
-    witnesses_haar: int = _as_in_the_ladder("witnesses_haar")
-    witnesses_mtcnn: int = _as_in_the_ladder("witnesses_mtcnn")
-    witnesses_retry: int = _as_in_the_ladder("witnesses_retry")
+    rungs: tuple[str, ...] = FIELDS["rungs"]
+    longest_side: int = FIELDS["longest_side"]
+    minimum_confidence: float = FIELDS["minimum_confidence"]
+    minimum_size: int = FIELDS["minimum_size"]
+    minimum_fraction: float = FIELDS["minimum_fraction"]
+    witnesses_haar: int = FIELDS["witnesses_haar"]
+    witnesses_mtcnn: int = FIELDS["witnesses_mtcnn"]
+    witnesses_retry: int = FIELDS["witnesses_retry"]
     ladder: dict = Field({}, description="further settings of the ladder by name (`lib.faces.settings.LadderSettings` lists them)")
     hit_overlap: float = Field(
         0.4, gt=0, le=1, description="intersection over union from which a found box meets a hand-drawn one. Not stated in the paper; "
         "hand-drawn boxes run from ear to ear and hairline to chin, detectors' are tighter, so one half would be too strict"
     )
-    crop_size: int = Field(224, ge=32, le=1024, description=f"side of the aligned crops in pixels. {NOT_STATED}; its networks' usual input")
+    crop_size: int = Field(
+        224, ge=32, le=1024, description="side of the aligned crops in pixels. Not stated in the paper; its networks' usual input"
+    )
     landmarks: bool = Field(True, description="find dlib's 68 landmarks and align by them (weights for research use); else by MTCNN's eyes")
     seed: int = Field(0, ge=0, description="of the bootstrap that draws the intervals")
 
     @field_validator("ladder")
     @classmethod
     def _known(cls, value: dict) -> dict:
-        LadderSettings(**value)
+        settings_from(value)
         return value
+
+    @field_validator("rungs")
+    @classmethod
+    def _known_rungs(cls, rungs: tuple[str, ...]) -> tuple[str, ...]:
+        settings_from({"rungs": rungs})
+        return rungs
 
     def ladder_settings(self) -> dict:
         """Return the settings of the ladder as plain values."""
         values = {name: getattr(self, name) for name in SHOWN} | self.ladder
-        return LadderSettings(**values).model_dump(mode="json")
+        return settings_from(values).model_dump(mode="json")

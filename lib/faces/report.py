@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from lib.collections.census import evenly
 from lib.collections.pictures import read_picture, read_thumbnail
@@ -126,15 +127,42 @@ def false_positive_table(comparison: dict[str, tuple], seed: int = 0) -> pd.Data
     return table[["method", *[name for name in table.columns if name != "method"]]]
 
 
-def recall_tables(comparison: dict[str, tuple] | None, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return recall over all, recall by view, and false positives a picture, each by method; empty tables without a comparison."""
-    interval = ["objects", "faces", "hits", "recall", "low", "high"]
+def overall_table(comparison: dict[str, tuple] | None, seed: int = 0) -> pd.DataFrame:
+    """Return one row a method: recall with its interval over objects, and false positives a picture with theirs."""
+    columns = ["method", "objects", "faces", "hits", "recall", "low", "high", "pictures", "false_positives", "per_picture", "least", "most"]
     if not comparison:
-        wrong = ["method", "objects", "pictures", "false_positives", "per_picture", "low", "high"]
-        return pd.DataFrame(columns=["method", *interval]), pd.DataFrame(columns=["method", "view", *interval]), pd.DataFrame(columns=wrong)
-    viewed = all("view" in boxes for boxes, _ in comparison.values())
-    by_view = recall_table(comparison, "view", seed) if viewed else pd.DataFrame(columns=["method", "view", *interval])
-    return recall_table(comparison, seed=seed), by_view, false_positive_table(comparison, seed)
+        return pd.DataFrame(columns=columns)
+    wrong = false_positive_table(comparison, seed).drop(columns="objects").rename(columns={"low": "least", "high": "most"})
+    return recall_table(comparison, seed=seed).merge(wrong, on="method")[columns]
+
+
+def grouped_table(comparison: dict[str, tuple] | None, by: str, seed: int = 0) -> pd.DataFrame:
+    """Return recall by method and by `view` or `legibility`; empty where the collection does not name them for every box."""
+    if not comparison or not all(by in boxes for boxes, _ in comparison.values()):
+        return pd.DataFrame(columns=["method", by, "objects", "faces", "hits", "recall", "low", "high"])
+    return recall_table(comparison, by, seed)
+
+
+def rungs_by_view(comparison: dict[str, tuple] | None) -> pd.DataFrame:
+    """Return how many hand-drawn faces each rung was the first to find, by view: columns rung, one a view, all.
+
+    The last rows count the faces no rung found, all faces, and the recall (0 to 1).
+    """
+    if not comparison:
+        return pd.DataFrame(columns=["rung", "all"])
+    boxes = comparison[METHODS[2]][0]
+    views = boxes["view"].replace("", "not stated") if "view" in boxes else pd.Series("not stated", index=boxes.index)
+    first = boxes["rung"].where(boxes["hit"], "not found")
+    table = pd.crosstab(first, views).reindex([*(rung for rung in RUNGS if rung != "hand"), "not found"], fill_value=0)
+    if len(table.columns) > 1 or table.columns.tolist() != ["not stated"]:
+        table["all"] = table.sum(axis=1)
+    else:
+        table.columns = ["all"]
+    total = table.sum()
+    table.loc["faces"] = total
+    table = table.astype(object)
+    table.loc["recall"] = 1 - table.loc["not found"] / total
+    return table.rename_axis("rung").rename_axis(None, axis=1).reset_index()
 
 
 def false_faces(
@@ -196,8 +224,10 @@ def summary(pictures: pd.DataFrame, faces: pd.DataFrame) -> str:
     with_face = int((pictures["faces"] > 0).sum())
     broken = int((pictures["status"] != "ok").sum())
     first = int(faces["rung"].isin(["haar", "mtcnn"]).sum())
-    text = f"**{len(faces):,} faces** in {with_face:,} of {len(pictures):,} pictures; {first:,} on the first two rungs, "
-    text += f"{int((faces['rung'] == 'hand').sum()):,} drawn by hand, the others only when a picture was tried again."
+    hand = int((faces["rung"] == "hand").sum())
+    text = f"**{len(faces):,} faces** in {with_face:,} of {len(pictures):,} pictures: {first:,} on the first two rungs, "
+    text += f"{len(faces) - first - hand:,} when a picture without a face was tried again"
+    text += f", {hand:,} drawn by hand." if hand else "."
     return text + (f" {broken:,} pictures could not be looked at (see the table of pictures)." if broken else "")
 
 
@@ -241,18 +271,16 @@ def rungs_figure(table: pd.DataFrame) -> Figure:
     labels = [f"{row.rung}\n({row.pictures:,} tried)" if row.rung != "hand" else "drawn\nby hand" for row in table.itertuples()]
     axis.set_xticks(places, labels, fontsize=11)
     axis.set_ylabel("faces", fontsize=12)
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_ylim(0, max(1, table["faces"].max()) * 1.15)
     _plain(axis)
     return figure
 
 
-def recall_figure(by_view: pd.DataFrame, overall: pd.DataFrame, wrong: pd.DataFrame, by: str = "view") -> Figure:
+def recall_figure(by_view: pd.DataFrame, overall: pd.DataFrame, by: str = "view") -> Figure:
     """Return recall by view and over all views (left) and false positives a picture (right), each method with its interval."""
     if overall.empty:
-        figure = Figure(figsize=(7, 1.2), dpi=110)
-        axis = figure.subplots()
-        axis.set_axis_off()
-        return _sentence(figure, axis, "no faces drawn by hand to compare with")
+        return _sentence("no faces drawn by hand to compare with")
     names = [*sorted(by_view[by].astype(str).unique()), "all"] if len(by_view) else ["all"]
     figure = Figure(figsize=(12, 4.6), dpi=110, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[2.2, 1])
@@ -267,13 +295,13 @@ def recall_figure(by_view: pd.DataFrame, overall: pd.DataFrame, wrong: pd.DataFr
     left.set_ylabel("recall", fontsize=12)
     left.legend(frameon=False, fontsize=11, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
     for number, method in enumerate(METHODS):
-        row = wrong[wrong["method"] == method]
-        _bars(right, np.array([number]), row["per_picture"], row["low"], row["high"], method)
+        row = overall[overall["method"] == method]
+        _bars(right, np.array([number]), row["per_picture"], row["least"], row["most"], method)
     right.axhline(ALLOWED, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     right.annotate("bound", (len(METHODS) - 0.6, ALLOWED), (0, 3), textcoords="offset points", ha="right", fontsize=10, color=INK)
     right.set_xticks(range(len(METHODS)), [method.replace(" ", "\n") for method in METHODS], fontsize=11)
     right.set_ylabel("false positives a picture", fontsize=12)
-    right.set_ylim(0, max(ALLOWED * 1.6, float(np.nanmax([wrong["per_picture"].max(), wrong["high"].max()])) * 1.15))
+    right.set_ylim(0, max(ALLOWED * 1.6, float(np.nanmax(overall[["per_picture", "most"]].to_numpy(float))) * 1.15))
     for axis in (left, right):
         _plain(axis)
     return figure
@@ -296,7 +324,7 @@ def faces_gallery(crops: np.ndarray, faces: pd.DataFrame, count: int = 40, colum
     for axis, row in zip(axes, chosen.itertuples(), strict=False):
         axis.imshow(crops[row.crop_index])
         axis.set_title(f"{row.rung} {row.confidence:.2f}" if row.rung != "hand" else "hand", fontsize=9, color=INK, pad=2)
-    return figure if len(chosen) else _sentence(figure, axes[0], "no face was found")
+    return figure if len(chosen) else _sentence("no face was found")
 
 
 def boxes_gallery(collection: Collection, images: pd.DataFrame, faces: pd.DataFrame, count: int = 24, columns: int = 6) -> Figure:
@@ -306,7 +334,7 @@ def boxes_gallery(collection: Collection, images: pd.DataFrame, faces: pd.DataFr
     boxes = dict(tuple(faces.groupby("image_id")))
     for axis, row in zip(axes, chosen.to_dict("records"), strict=False):
         _draw(axis, collection.folder / row["file"], evaluate.parse_boxes(row["face_boxes"]), boxes.get(row["image_id"]))
-    return figure if len(chosen) else _sentence(figure, axes[0], "none")
+    return figure if len(chosen) else _sentence("no such picture")
 
 
 def _draw(axis, path: Path, true: np.ndarray, found: pd.DataFrame | None) -> None:
@@ -335,7 +363,10 @@ def _grid(count: int, columns: int, cell: float) -> tuple:
     return axes, figure
 
 
-def _sentence(figure: Figure, axis, text: str) -> Figure:
+def _sentence(text: str) -> Figure:
+    figure = Figure(figsize=(7, 0.7), dpi=110)
+    axis = figure.subplots()
+    axis.set_axis_off()
     axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=13, color=INK, transform=axis.transAxes)
     return figure
 

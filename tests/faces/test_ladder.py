@@ -11,8 +11,9 @@ import pytest
 from lib.compendium.errors import ParameterError, PictureError
 from lib.faces import ladder, tables, transforms
 from lib.faces.evaluate import pairwise_overlap
+from lib.faces.settings import RETRIES, LadderSettings
 
-SETTINGS = ladder.LadderSettings()
+SETTINGS = LadderSettings()
 
 
 def overlap(face, box):
@@ -38,7 +39,7 @@ def test_the_first_rungs_find_both_portraits_and_stop(astronaut, hopper, boxes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rung", ladder.RETRIES)
+@pytest.mark.parametrize("rung", RETRIES)
 def test_each_retry_rung_finds_the_face_alone_and_maps_it_back(astronaut, boxes, rung):
     face_box, picture = boxes["astronaut"], astronaut
     if rung == "rotate":
