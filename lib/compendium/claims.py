@@ -68,13 +68,19 @@ def compare(study: str, measured: dict[str, tuple[float | None, Evidence]]) -> p
                 "id": f"{study}.{claim.id}",
                 "claim": claim.statement,
                 "where": claim.where,
-                "paper": f"{_short(claim.value)} {claim.unit}".strip(),
-                "this run": "–" if value is None else f"{_short(value)} {claim.unit if claim.kind == 'number' else ''}".strip(),
+                "paper": f"{_short(claim.value)} {claim.unit}".strip() if claim.kind == "number" else claim.value,
+                "this run": _measured(claim, value),
                 "verdict": judged,
                 "note": claim.needs if judged == "needs data" else "",
             }
         )
     return pd.DataFrame(rows, columns=["id", "claim", "where", "paper", "this run", "verdict", "note"])
+
+
+def _measured(claim: Claim, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{_short(value) if claim.kind == 'number' else format(value, '+.3f')} {claim.unit}".strip()
 
 
 def _short(value: float | str) -> str:

@@ -23,6 +23,7 @@ FOUND, TRUE, FALSE = "#ff5a36", "#ffd23f", "#b8c1c8"
 ALLOWED = 0.1  # false positives a picture: the bound the ladder is held to
 ENOUGH = 20  # boxed faces below which a recall says nothing about a claim
 INK = "#22303c"
+ORDER = ("frontal", "three-quarter", "profile", "clear", "worn", "trace")  # groups in this order, others after them
 WITHOUT_TRUTH = (
     "Nobody has marked the faces of this collection, so recall and false positives cannot be measured. Add a `face_boxes` column "
     "(`x,y,width,height;…` in pixels, empty for a picture without a face) to its `metadata.csv`."
@@ -69,6 +70,13 @@ def pictures_table(results: list[dict]) -> pd.DataFrame:
         rows.append({"image_id": result["image_id"], "file": result["file"], "faces": len(rungs), "rung": rungs[0] if rungs else "none",
                      "status": result["status"], "reason": result["reason"]})
     return pd.DataFrame(rows, columns=["image_id", "file", "faces", "rung", "status", "reason"])
+
+
+def left_empty(images: pd.DataFrame, faces: pd.DataFrame) -> pd.DataFrame:
+    """Return the usable pictures in which no face was found, those with a hand-drawn face first."""
+    pictures = usable(images)
+    pictures = pictures[~pictures["image_id"].isin(faces["image_id"])]
+    return pictures.sort_values("face_boxes", key=lambda boxes: boxes.fillna("").eq(""), kind="stable")
 
 
 def reader(collection: Collection):
@@ -140,13 +148,32 @@ def grouped_table(comparison: dict[str, tuple] | None, by: str, seed: int = 0) -
     """Return recall by method and by `view` or `legibility`; empty where the collection does not name them for every box."""
     if not comparison or not all(by in boxes for boxes, _ in comparison.values()):
         return pd.DataFrame(columns=["method", by, "objects", "faces", "hits", "recall", "low", "high"])
-    return recall_table(comparison, by, seed)
+    table = recall_table(comparison, by, seed)
+    return table.sort_values(by, key=lambda names: names.map(_place), kind="stable", ignore_index=True)
+
+
+def _place(name: str) -> tuple:
+    return (ORDER.index(name), "") if name in ORDER else (len(ORDER), name)
+
+
+def side_by_side(grouped: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Return a grouped table for readers: a row a group, a column a method with its recall and interval as text."""
+    rows = []
+    for name, group in grouped.groupby(by, sort=False):
+        first = group.iloc[0]
+        cells = {row.method: _interval(row.recall, row.low, row.high) for row in group.itertuples()}
+        rows.append({by: name or "not stated", "objects": first["objects"], "faces": first["faces"], **cells})
+    return pd.DataFrame(rows, columns=[by, "objects", "faces", *METHODS])
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]" if np.isfinite(low) else f"{value:.2f}"
 
 
 def rungs_by_view(comparison: dict[str, tuple] | None) -> pd.DataFrame:
     """Return how many hand-drawn faces each rung was the first to find, by view: columns rung, one a view, all.
 
-    The last rows count the faces no rung found, all faces, and the recall (0 to 1).
+    The last rows count the faces no rung found, all faces, and give the recall (0 to 1); all values as text.
     """
     if not comparison:
         return pd.DataFrame(columns=["rung", "all"])
@@ -158,10 +185,11 @@ def rungs_by_view(comparison: dict[str, tuple] | None) -> pd.DataFrame:
         table["all"] = table.sum(axis=1)
     else:
         table.columns = ["all"]
-    total = table.sum()
-    table.loc["faces"] = total
-    table = table.astype(object)
-    table.loc["recall"] = 1 - table.loc["not found"] / total
+    table = table[sorted(table.columns, key=lambda name: (name == "all", _place(name)))]
+    found = 1 - table.loc["not found"] / table.sum()
+    table.loc["faces"] = table.sum()
+    table = table.astype(str)
+    table.loc["recall"] = found.map("{:.3f}".format)
     return table.rename_axis("rung").rename_axis(None, axis=1).reset_index()
 
 
@@ -213,7 +241,7 @@ def verdict_values(comparison: dict[str, tuple] | None) -> dict[str, tuple[float
     if len(recall) < len(METHODS):
         return {"haar_often_fails": (None, "real"), "retries_add_faces": (None, "real")}
     haar, mtcnn, ladder = (recall[method] for method in METHODS)
-    return {"haar_often_fails": (mtcnn - haar, "real"), "retries_add_faces": (ladder - mtcnn, "real")}
+    return {"haar_often_fails": (ladder - haar, "real"), "retries_add_faces": (ladder - mtcnn, "real")}
 
 
 # ---- sentences
@@ -281,7 +309,7 @@ def recall_figure(by_view: pd.DataFrame, overall: pd.DataFrame, by: str = "view"
     """Return recall by view and over all views (left) and false positives a picture (right), each method with its interval."""
     if overall.empty:
         return _sentence("no faces drawn by hand to compare with")
-    names = [*sorted(by_view[by].astype(str).unique()), "all"] if len(by_view) else ["all"]
+    names = [*by_view[by].astype(str).unique(), "all"]
     figure = Figure(figsize=(12, 4.6), dpi=110, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[2.2, 1])
     table = pd.concat([by_view.rename(columns={by: "group"}), overall.assign(group="all")], ignore_index=True)

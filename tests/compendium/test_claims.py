@@ -54,4 +54,4 @@ def test_an_unknown_claim_is_refused():
 def test_needs_data_says_what_is_needed():
     """A claim that cannot be tested shows a dash and how to get the data."""
     table = claims.compare("sculpture", {"table_one_03": (None, "real")})
-    assert table["this run"][0] == "–" and "COLLECTION" in table["note"][0]
+    assert table["this run"][0] == "–" and "folder named as the source" in table["note"][0]
