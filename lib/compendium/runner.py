@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import time
@@ -144,9 +145,7 @@ def _explained(error, run: str, failed: Path) -> str:
     """Return what went wrong in a notebook: our own errors in one line, others with the end of their trace."""
     if error.ename in {kind.__name__ for kind in _family(CompendiumError)}:
         return f"{run}: {error.evalue}"
-    from IPython.utils.text import strip_ansi
-
-    trace = "\n".join(strip_ansi("\n".join(error.traceback)).splitlines()[-12:])
+    trace = "\n".join(re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback)).splitlines()[-12:])  # without colours
     return f"{run} failed in cell {error.exec_count} with {error.ename}: {error.evalue}\n{trace}\nWhole notebook: {places.relative(failed)}"
 
 
