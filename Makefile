@@ -49,7 +49,8 @@ $(READY): requirements-$(DEVICE).lock
 	@$(CLI) weights || echo "set-up goes on without these weights; later: make weights"
 	@touch $@
 
-doctor: $(READY) ## examine this machine: each failing line ends with the command that mends it (JSON=1)
+doctor: ## examine this machine: each failing line ends with the command that mends it (JSON=1)
+	@test -x $(VENV)/bin/python || $(MAKE) --no-print-directory setup
 	@$(CLI) doctor $(if $(JSON),--json)
 
 reproduce: $(STUDIES) $(RUNS)/00_start_here/run.json ## run every notebook of the profile that is not up to date, and name what came out

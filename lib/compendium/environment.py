@@ -27,6 +27,11 @@ def check_interpreter() -> None:
             stop(f"this Python {here} has no {module!r} module. On Debian or Ubuntu: apt-get install python{here}-venv")
 
 
+def usable(python: Path) -> bool:
+    """Return whether an environment is there and whole enough to install into: a stopped set-up may have left it without pip."""
+    return python.exists() and subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True).returncode == 0
+
+
 def make(environment: Path, device: str) -> None:
     """Create the environment where it is missing and install the lock file's packages, each checked by its hash."""
     lock = ROOT / f"requirements-{device}.lock"
@@ -36,7 +41,7 @@ def make(environment: Path, device: str) -> None:
     if marker.exists() and marker.read_text().strip() != device:
         shutil.rmtree(environment)  # the two TensorFlow builds would overwrite each other's files
     python = environment / "bin" / "python"
-    if not python.exists():
+    if not usable(python):
         check_interpreter()
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True)
     print(f"Installing the packages of {lock.name} into {environment} (about two minutes, 1 GB to fetch on a first run) ...", flush=True)

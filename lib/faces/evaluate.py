@@ -51,11 +51,6 @@ def parse_names(text, count: int) -> list:
     return names or [""] * count
 
 
-def format_boxes(boxes) -> str:
-    """Return boxes (n, 4) as text that `parse_boxes` reads back to the same numbers."""
-    return ";".join(",".join(repr(float(value)).removesuffix(".0") for value in box) for box in np.asarray(boxes, float).reshape(-1, 4))
-
-
 def pairwise_overlap(first, second) -> np.ndarray:
     """Return intersection over union of every box (n, 4) with every box (m, 4), x, y, width, height. Float64 (n, m), 0 to 1."""
     first, second = (np.asarray(boxes, float).reshape(-1, 4) for boxes in (first, second))
@@ -179,10 +174,3 @@ def false_positives(pictures: pd.DataFrame, by: tuple = (), resamples: int = 200
         rows.append({**dict(zip(by, names, strict=True)), "objects": group["object"].nunique(), "pictures": len(group),
                      "false_positives": int(group["false_positives"].sum()), "per_picture": ratio, "low": low, "high": high})
     return pd.DataFrame(rows, columns=[*by, "objects", "pictures", "false_positives", "per_picture", "low", "high"])
-
-
-def recall_by_rung(boxes: pd.DataFrame, rungs: tuple) -> pd.DataFrame:
-    """Return what each rung of the ladder adds: columns rung, hits, share (of all true boxes), cumulative (share so far)."""
-    hits = np.array([int(((boxes["rung"] == rung) & boxes["hit"]).sum()) for rung in rungs])
-    share = hits / len(boxes) if len(boxes) else np.full(len(rungs), np.nan)
-    return pd.DataFrame({"rung": list(rungs), "hits": hits, "share": share, "cumulative": np.cumsum(share)})

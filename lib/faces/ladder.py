@@ -49,6 +49,10 @@ class Detection:
     seconds: dict = field(default_factory=dict, compare=False)
 
 
+# Decimals of what a table holds: a hundredth of a pixel is enough, and rounding noise does not tell one machine from another.
+DECIMALS = {"x": 2, "y": 2, "width": 2, "height": 2, "confidence": 4, "roll": 2}
+
+
 def detect(picture: np.ndarray, settings: LadderSettings | dict | None = None, hand_boxes=()) -> Detection:
     """Climb the ladder with one picture, uint8 RGB (h, w, 3).
 
@@ -137,10 +141,11 @@ def detect_picture_job(item: dict, settings: dict | None = None) -> dict:
 
 
 def _row(one: dict, whose: dict) -> dict:
-    """Return a face or attempt as a row of its table: nested values as JSON text."""
+    """Return a face or attempt as a row of its table: sensible decimals (a hundredth of a pixel), nested values as JSON text."""
     row = {**whose, **one, "transform": json.dumps(one["transform"], sort_keys=True)}
+    row |= {name: round(one[name], decimals) for name, decimals in DECIMALS.items()}
     if "points" in one:
-        row["points"] = json.dumps(one["points"]) if one["points"] else ""
+        row["points"] = json.dumps([[round(x, 2), round(y, 2)] for x, y in one["points"]]) if one["points"] else ""
     return row
 
 

@@ -76,4 +76,5 @@ def settings_from(values: dict | LadderSettings | None) -> LadderSettings:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ParameterError(f"Received {where} = {first['input']!r}, expected: {first['msg']}. Change the ladder's settings.") from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise ParameterError(f"The ladder's setting {where} = {first['input']!r} is not accepted: {said}") from error

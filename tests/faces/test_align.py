@@ -23,6 +23,7 @@ def landmarks_with_eyes(eyes):
 @settings(max_examples=100, deadline=None)
 @given(st.floats(50, 500), st.floats(50, 500), st.floats(20, 200), st.floats(-170, 170), st.integers(16, 300))
 def test_eyes_land_at_their_places(x, y, distance, degrees, size):
+    """Eyes land at their places."""
     half = distance / 2 * np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
     eyes = np.array([[x, y] - half, [x, y] + half])
     transform = align.from_eyes(eyes, size)
@@ -31,6 +32,7 @@ def test_eyes_land_at_their_places(x, y, distance, degrees, size):
 
 
 def test_the_best_source_of_eyes_is_used_and_recorded(boxes):
+    """The best source of eyes is used and recorded."""
     box = boxes["astronaut"]
     good, far = landmarks_with_eyes(np.array(POINTS[:2])), landmarks_with_eyes(np.array([[0, 0], [500, 0]]))
     assert align.alignment(box, 64, good, POINTS)[1] == "landmarks"
@@ -41,15 +43,18 @@ def test_the_best_source_of_eyes_is_used_and_recorded(boxes):
 
 @pytest.mark.parametrize("eyes", [[[203, 100], [208, 100]], [[245, 100], [203, 100]], [[203, 70], [205, 140]], [[203, 100], [500, 100]]])
 def test_implausible_eyes_are_not_used(boxes, eyes):
+    """Implausible eyes are not used."""
     assert not align.plausible(np.array(eyes), boxes["astronaut"])
 
 
 def test_a_leaning_face_may_have_a_leaning_eye_line(boxes):
+    """A leaning face may have a leaning eye line."""
     eyes = np.array([[203.0, 140], [240, 90]])
     assert not align.plausible(eyes, boxes["astronaut"]) and align.plausible(eyes, boxes["astronaut"], roll=45)
 
 
 def test_the_crop_shows_the_face_upright(astronaut, boxes):
+    """The crop shows the face upright."""
     upright, _, status = align.align(astronaut, boxes["astronaut"], 96, None, POINTS)
     assert upright.shape == (96, 96, 3) and upright.dtype == np.uint8 and status == "points"
     turn = transforms.rotate(512, 512, 40)
@@ -63,5 +68,6 @@ def test_the_crop_shows_the_face_upright(astronaut, boxes):
 
 
 def test_a_crop_too_small_is_refused(boxes):
+    """A crop too small is refused."""
     with pytest.raises(ParameterError, match="at least 8"):
         align.alignment(boxes["astronaut"], 4)

@@ -22,6 +22,7 @@ def faces():
 
 
 def test_each_picture_is_read_once_and_every_row_is_its_face(tmp_path):
+    """Each picture is read once and every row is its face."""
     source, read = pictures(), []
     table = crops.write_crops(faces(), tmp_path, lambda row: read.append(row["file"]) or source[row["image_id"]], size=36)
     stack = crops.open_crops(tmp_path)
@@ -35,6 +36,7 @@ def test_each_picture_is_read_once_and_every_row_is_its_face(tmp_path):
 
 
 def test_landmarks_come_in_pixels_of_the_crop(tmp_path):
+    """Landmarks come in pixels of the crop."""
     def found(picture, box, detector, roll):
         return np.full((68, 2), (box[0], box[1]), np.float32)  # the box's corner: no plausible eyes, so the box aligns
 
@@ -44,6 +46,7 @@ def test_landmarks_come_in_pixels_of_the_crop(tmp_path):
 
 
 def test_an_unreadable_picture_costs_its_faces_only(tmp_path):
+    """An unreadable picture costs its faces only."""
     source = pictures()
 
     def read(row):
@@ -59,11 +62,13 @@ def test_an_unreadable_picture_costs_its_faces_only(tmp_path):
 
 
 def test_no_faces_give_empty_arrays(tmp_path):
+    """No faces give empty arrays."""
     table = crops.write_crops(faces().iloc[:0], tmp_path, None, size=36)
     assert table.empty and crops.open_crops(tmp_path).shape == (0, 36, 36, 3)
 
 
 def test_a_killed_run_leaves_the_old_crops(tmp_path):
+    """A killed run leaves the old crops."""
     source = pictures()
     crops.write_crops(faces(), tmp_path, lambda row: source[row["image_id"]], size=36)
     before = (tmp_path / crops.CROPS).read_bytes()
@@ -78,6 +83,7 @@ def test_a_killed_run_leaves_the_old_crops(tmp_path):
 
 
 def test_damaged_or_foreign_arrays_are_refused(tmp_path):
+    """Damaged or foreign arrays are refused."""
     with pytest.raises(CollectionError, match="detection notebook"):
         crops.open_crops(tmp_path / "crops.npy")
     np.save(tmp_path / "crops.npy", np.zeros((2, 3)))

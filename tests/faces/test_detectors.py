@@ -20,6 +20,7 @@ def overlap(face, box):
 
 
 def test_haar_finds_both_faces_with_a_weight(astronaut, hopper, boxes):
+    """Haar finds both faces with a weight."""
     for picture, name in ((astronaut, "astronaut"), (hopper, "hopper")):
         face = detectors.haar(picture)[0]
         assert overlap(face, boxes[name]) > 0.5 and 1 < face["confidence"] < 20 and face["points"] is None
@@ -28,17 +29,20 @@ def test_haar_finds_both_faces_with_a_weight(astronaut, hopper, boxes):
 
 @pytest.mark.parametrize("picture", BLANKS)
 def test_haar_finds_nothing_in_blank_and_tiny_pictures(picture):
+    """Haar finds nothing in blank and tiny pictures."""
     assert detectors.haar(picture) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("picture", BLANKS)
 def test_mtcnn_finds_nothing_in_blank_and_tiny_pictures(picture):
+    """MTCNN finds nothing in blank and tiny pictures."""
     assert detectors.mtcnn(picture) == []
 
 
 @pytest.mark.slow
 def test_mtcnn_takes_small_and_long_pictures(astronaut):
+    """MTCNN takes small and long pictures."""
     noise = np.random.default_rng(0).integers(0, 256, (30, 700, 3), dtype=np.uint8)
     assert detectors.mtcnn(noise) == [] or isinstance(detectors.mtcnn(noise), list)
     assert isinstance(detectors.mtcnn(astronaut[:13, :12].copy()), list)
@@ -46,6 +50,7 @@ def test_mtcnn_takes_small_and_long_pictures(astronaut):
 
 @pytest.mark.parametrize("bad", [np.zeros((40, 40), np.uint8), np.zeros((40, 40, 4), np.uint8), np.zeros((40, 40, 3)), None])
 def test_other_arrays_are_refused(bad):
+    """Other arrays are refused."""
     with pytest.raises(ParameterError, match="uint8 RGB"):
         detectors.haar(bad)
     with pytest.raises(ParameterError, match="uint8 RGB"):
@@ -54,6 +59,7 @@ def test_other_arrays_are_refused(bad):
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.floats(12, 500), st.floats(0.3, 0.9))
 def test_no_level_of_the_pyramid_is_smaller_than_the_window(width, height, minimum_face, steepness):
+    """No level of the pyramid is smaller than the window."""
     scales = detectors.scale_pyramid(width, height, minimum_face, steepness)
     assert all(int(scale * min(width, height)) >= 12 for scale in scales)
     assert scales == sorted(scales, reverse=True)
@@ -64,6 +70,7 @@ def test_no_level_of_the_pyramid_is_smaller_than_the_window(width, height, minim
 
 @pytest.mark.slow
 def test_mtcnn_equals_the_package_at_its_defaults(astronaut, hopper):
+    """MTCNN equals the package at its defaults."""
     package = pytest.importorskip("mtcnn").MTCNN()
     for picture in (astronaut, hopper, np.ascontiguousarray(astronaut[:400, :300])):
         ours, theirs = detectors.mtcnn(picture), package.detect_faces(picture)
@@ -77,6 +84,7 @@ def test_mtcnn_equals_the_package_at_its_defaults(astronaut, hopper):
 @pytest.mark.slow
 @pytest.mark.parametrize("minimum_face", [30, 60])
 def test_the_fault_of_the_package_is_there_and_mended(astronaut, boxes, minimum_face):
+    """The fault of the package is there and mended."""
     package = pytest.importorskip("mtcnn").MTCNN()
     theirs = package.detect_faces(astronaut, min_face_size=minimum_face)
     ours = detectors.mtcnn(astronaut, minimum_face)
@@ -85,6 +93,7 @@ def test_the_fault_of_the_package_is_there_and_mended(astronaut, boxes, minimum_
 
 
 def test_suppression_in_blocks_equals_the_whole_matrix(monkeypatch):
+    """Suppression in blocks equals the whole matrix."""
     rng = np.random.default_rng(0)
     start = rng.uniform(0, 100, (70, 2))
     corners = np.concatenate([start, start + rng.uniform(5, 40, (70, 2))], axis=1)
@@ -99,5 +108,6 @@ def test_suppression_in_blocks_equals_the_whole_matrix(monkeypatch):
 
 
 def test_tensorflow_waits_until_it_is_needed():
+    """TensorFlow waits until it is needed."""
     code = "import sys, lib.faces.ladder, lib.faces.crops, lib.faces.landmarks; print('tensorflow' in sys.modules, 'dlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == ["False", "False"]

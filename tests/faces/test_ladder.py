@@ -30,6 +30,7 @@ def on_canvas(picture, box, width, height, left, top):
 
 @pytest.mark.slow
 def test_the_first_rungs_find_both_portraits_and_stop(astronaut, hopper, boxes):
+    """The first rungs find both portraits and stop."""
     for picture, name in ((astronaut, "astronaut"), (hopper, "hopper")):
         found = ladder.detect(picture)
         assert len(found.faces) == 1 and overlap(found.faces[0], boxes[name]) > 0.5
@@ -41,6 +42,7 @@ def test_the_first_rungs_find_both_portraits_and_stop(astronaut, hopper, boxes):
 @pytest.mark.slow
 @pytest.mark.parametrize("rung", RETRIES)
 def test_each_retry_rung_finds_the_face_alone_and_maps_it_back(astronaut, boxes, rung):
+    """Each retry rung finds the face alone and maps it back."""
     face_box, picture = boxes["astronaut"], astronaut
     if rung == "rotate":
         turn = transforms.rotate(512, 512, 60)
@@ -58,6 +60,7 @@ def test_each_retry_rung_finds_the_face_alone_and_maps_it_back(astronaut, boxes,
 
 @pytest.mark.slow
 def test_a_turned_face_needs_the_rotation_rung(astronaut):
+    """A turned face needs the rotation rung."""
     picture = transforms.apply(astronaut, transforms.rotate(512, 512, -75))
     found = ladder.detect(picture)
     assert [face["rung"] for face in found.faces] == ["rotate"]
@@ -66,6 +69,7 @@ def test_a_turned_face_needs_the_rotation_rung(astronaut):
 
 @pytest.mark.slow
 def test_shrunk_and_pasted_faces_are_found_where_they_are(astronaut, boxes):
+    """Shrunk and pasted faces are found where they are."""
     small = transforms.apply(astronaut, transforms.scale(512, 512, 0.5))
     picture, box = on_canvas(small, tuple(value / 2 for value in boxes["astronaut"]), 1000, 700, 600, 300)
     found = ladder.detect(picture)
@@ -74,6 +78,7 @@ def test_shrunk_and_pasted_faces_are_found_where_they_are(astronaut, boxes):
 
 @pytest.mark.slow
 def test_a_large_picture_is_worked_on_small_and_answered_in_its_own_pixels(hopper, boxes):
+    """A large picture is worked on small and answered in its own pixels."""
     large = cv2.resize(hopper, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
     found = ladder.detect(large, {"longest_side": 800})
     assert len(found.faces) == 1 and overlap(found.faces[0], tuple(4 * value for value in boxes["hopper"])) > 0.5
@@ -81,6 +86,7 @@ def test_a_large_picture_is_worked_on_small_and_answered_in_its_own_pixels(hoppe
 
 @pytest.mark.slow
 def test_texture_without_a_face_gives_no_face_and_says_why():
+    """Texture without a face gives no face and says why."""
     noise = np.random.default_rng(3).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     texture = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 4), None, 0, 255, cv2.NORM_MINMAX)
     found = ladder.detect(texture, {"haar_neighbours": 0})
@@ -90,6 +96,7 @@ def test_texture_without_a_face_gives_no_face_and_says_why():
 
 
 def test_a_blank_picture_gives_only_what_was_drawn_by_hand():
+    """A blank picture gives only what was drawn by hand."""
     blank = np.full((100, 200, 3), 9, np.uint8)
     assert ladder.detect(blank).faces == []
     found = ladder.detect(blank, hand_boxes=[[10, 20, 30, 40], [190, 90, 50, 50], [500, 500, 5, 5]])
@@ -103,6 +110,7 @@ def row(x, y, width, height, **more):
 
 
 def test_a_face_found_twice_is_kept_once_with_its_earliest_rung():
+    """A face found twice is kept once with its earliest rung."""
     faces = [row(10, 10, 50, 60), row(12, 8, 52, 60, rung="haar", witnesses=5), row(200, 10, 50, 60), row(15, 20, 20, 20)]
     merged = ladder.merge(faces, SETTINGS)
     assert [(face["x"], face["rung"], face["witnesses"]) for face in merged] == [(10, "haar", 5), (200, "mtcnn", 3)]
@@ -111,11 +119,13 @@ def test_a_face_found_twice_is_kept_once_with_its_earliest_rung():
 
 
 def test_a_hand_drawn_box_replaces_the_found_one():
+    """A hand drawn box replaces the found one."""
     merged = ladder.merge([row(10, 10, 50, 60), row(11, 11, 50, 60, detector="hand", rung="hand")], SETTINGS)
     assert [(face["x"], face["detector"], face["rung"]) for face in merged] == [(11, "hand", "hand")]
 
 
 def test_every_view_of_every_rung_comes_straight_from_the_original():
+    """Every view of every rung comes straight from the original."""
     for rung in SETTINGS.rungs:
         for width, height in ((4000, 3000), (300, 200), (640, 640)):
             for view in ladder.views(width, height, rung, SETTINGS):
@@ -127,6 +137,7 @@ def test_every_view_of_every_rung_comes_straight_from_the_original():
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (12, 12), (40, 25), (60000, 200), (30000, 40000)])
 def test_every_size_of_picture_has_its_views(width, height):
+    """Every size of picture has its views."""
     for rung in SETTINGS.rungs:
         assert all(view.width >= 1 and view.height >= 1 for view in ladder.views(width, height, rung, SETTINGS))
 
@@ -134,12 +145,14 @@ def test_every_size_of_picture_has_its_views(width, height):
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(12, 12), (30, 45), (14, 3000)])
 def test_tiny_and_thin_pictures_climb_to_the_end(shape):
+    """Tiny and thin pictures climb to the end."""
     picture = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
     assert ladder.detect(picture).faces == []
 
 
 @pytest.mark.slow
 def test_second_looks_tell_a_face_from_texture(astronaut, boxes):
+    """Second looks tell a face from texture."""
     looks = 2 * len(SETTINGS.witness_sizes)
     face = ladder.second_looks(astronaut, boxes["astronaut"], 0.0, SETTINGS)
     assert len(face) >= looks - 1 and all(overlap(dict(zip(("x", "y", "width", "height"), one["box"], strict=True)),
@@ -151,6 +164,7 @@ def test_second_looks_tell_a_face_from_texture(astronaut, boxes):
 
 @pytest.mark.slow
 def test_small_boxes_are_rejected_by_both_limits(monkeypatch):
+    """Small boxes are rejected by both limits."""
     picture = np.random.default_rng(0).integers(0, 256, (100, 1000, 3), dtype=np.uint8)
     monkeypatch.setattr(ladder, "haar", lambda *_: [{"box": (5.0, 5.0, 30.0, 30.0), "confidence": 1.0, "detector": "haar", "points": None}])
     for settings in ({"minimum_size": 31}, {"minimum_fraction": 0.031}):
@@ -164,6 +178,7 @@ def test_small_boxes_are_rejected_by_both_limits(monkeypatch):
     ({"minimum_confidence": 2}, "minimum_confidence = 2"), ({"longest_side": "big"}, "longest_side"),
 ])
 def test_wrong_settings_are_refused_with_their_name(values, message):
+    """Wrong settings are refused with their name."""
     with pytest.raises(ParameterError, match=message):
         ladder.settings_from(values)
 
@@ -183,6 +198,7 @@ def reader(monkeypatch, astronaut):
 
 @pytest.mark.slow
 def test_a_job_is_plain_values_and_the_same_every_time(reader):
+    """A job is plain values and the same every time."""
     item = {"path": "a.png", "image_id": "abc", "file": "a.png", "hand_boxes": [[300, 300, 50, 50]]}
     first, second = ladder.detect_picture_job(item, {}), ladder.detect_picture_job(item, {})
     assert json.loads(json.dumps(first)) == first
@@ -194,6 +210,7 @@ def test_a_job_is_plain_values_and_the_same_every_time(reader):
 
 
 def test_a_broken_file_is_a_row_with_a_reason(reader):
+    """A broken file is a row with a reason."""
     result = ladder.detect_picture_job({"path": "broken.png", "image_id": "b", "file": "broken.png"})
     assert result["status"] == "broken" and "empty" in result["reason"] and result["faces"] == []
     assert tables.faces_table([result]).empty and tables.attempts_table([result]).empty

@@ -31,6 +31,7 @@ class Dots:
 
 @pytest.mark.parametrize("roll", [0.0, 30.0, -90.0])
 def test_points_come_back_into_the_picture(monkeypatch, astronaut, roll):
+    """Points come back into the picture."""
     monkeypatch.setattr(landmarks, "_predictor", lambda path: Dots())
     box = MTCNN_BOXES["astronaut"]
     points = landmarks.landmarks(astronaut, box, roll=roll, weights="any")
@@ -47,6 +48,7 @@ def test_points_come_back_into_the_picture(monkeypatch, astronaut, roll):
 
 
 def test_our_boxes_become_those_of_the_predictors_own_detector(astronaut, hopper):
+    """Our boxes become those of the predictor's own detector."""
     dlib = pytest.importorskip("dlib")
     detector = dlib.get_frontal_face_detector()
     for picture, name in ((astronaut, "astronaut"), (hopper, "hopper")):
@@ -57,12 +59,14 @@ def test_our_boxes_become_those_of_the_predictors_own_detector(astronaut, hopper
 
 
 def test_eye_centres_are_the_rings_means():
+    """Eye centres are the rings' means."""
     points = np.zeros((68, 2))
     points[36:42], points[42:48] = (10, 20), (30, 21)
     assert landmarks.eye_centres(points).tolist() == [[10, 20], [30, 21]]
 
 
 def test_unknown_conventions_and_missing_weights_are_named(astronaut, tmp_path):
+    """Unknown conventions and missing weights are named."""
     with pytest.raises(ParameterError, match="expected one of mtcnn"):
         landmarks.dlib_box((0, 0, 5, 5), "yolo")
     (tmp_path / "weights.dat").write_bytes(b"nothing")
@@ -71,6 +75,7 @@ def test_unknown_conventions_and_missing_weights_are_named(astronaut, tmp_path):
 
 
 def test_a_region_far_outside_still_answers(monkeypatch, astronaut):
+    """A region far outside still answers."""
     monkeypatch.setattr(landmarks, "_predictor", lambda path: Dots())
     assert np.isfinite(landmarks.landmarks(astronaut, (490, 490, 60, 60), weights="any")).all()
     assert transforms.apply(astronaut, transforms.region((900, 900, 50, 50), 64, 2.0)).shape == (64, 64, 3)

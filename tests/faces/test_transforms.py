@@ -38,6 +38,7 @@ def any_transform(draw):
 @settings(max_examples=150, deadline=None)
 @given(any_transform(), st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=5))
 def test_points_come_back_exactly(transform, points):
+    """Points come back exactly."""
     back = t.map_points_back(t.map_points(points, transform), transform)
     assert np.allclose(back, points, atol=1e-8)
 
@@ -45,6 +46,7 @@ def test_points_come_back_exactly(transform, points):
 @settings(max_examples=150, deadline=None)
 @given(any_transform(), NUMBERS, NUMBERS, st.floats(1, 100), st.floats(1, 100))
 def test_boxes_come_back_exactly(transform, x, y, width, height):
+    """Boxes come back exactly."""
     there = t.map_box(((x, y, width, height)), transform)
     back = t.map_box_back(there, transform)
     # a turned box whose two axes are scaled by a hair differently (whole pixels) keeps its centre exactly, its size nearly
@@ -57,6 +59,7 @@ def test_boxes_come_back_exactly(transform, x, y, width, height):
 @settings(max_examples=60, deadline=None)
 @given(SIZES, SIZES, st.floats(-180, 180), st.floats(1, 100), st.floats(1, 100))
 def test_a_rotation_keeps_a_box_size_and_centre(width, height, degrees, box_width, box_height):
+    """A rotation keeps a box size and centre."""
     transform = t.rotate(width, height, degrees)
     x, y, new_width, new_height = t.map_box_back((5, 7, box_width, box_height), transform)
     centre = t.map_points_back([[5 + box_width / 2, 7 + box_height / 2]], transform)[0]
@@ -67,6 +70,7 @@ def test_a_rotation_keeps_a_box_size_and_centre(width, height, degrees, box_widt
 @settings(max_examples=60, deadline=None)
 @given(SIZES, SIZES, st.floats(-180, 180))
 def test_a_rotated_canvas_holds_the_whole_picture(width, height, degrees):
+    """A rotated canvas holds the whole picture."""
     transform = t.rotate(width, height, degrees)
     corners = t.map_points([[0, 0], [width, 0], [0, height], [width, height]], transform)
     assert corners.min() > -1e-6 and np.all(corners.max(axis=0) < np.array([transform.width, transform.height]) + 1e-6)
@@ -93,6 +97,7 @@ def bright_centre(picture):
     lambda w, h: t.compose(t.scale(w, h, 0.5), t.rotate(80, 60, 20)),
 ])
 def test_the_pixels_go_where_the_matrix_says(make):
+    """The pixels go where the matrix says."""
     picture = dot_picture()
     transform = make(160, 120)
     moved = t.apply(picture, transform)
@@ -101,6 +106,7 @@ def test_the_pixels_go_where_the_matrix_says(make):
 
 
 def test_a_crop_keeps_pixels_untouched():
+    """A crop keeps pixels untouched."""
     picture = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     assert np.array_equal(t.apply(picture, t.centre_crop(120, 90, 0.5)), picture[22:67, 30:90])
     assert np.array_equal(t.apply(picture, t.mirror(120, 90)), picture[:, ::-1])
@@ -108,6 +114,7 @@ def test_a_crop_keeps_pixels_untouched():
 
 
 def test_shrinking_averages_fine_texture_away():
+    """Shrinking averages fine texture away."""
     stripes = np.zeros((128, 128, 3), np.uint8)
     stripes[:, ::2] = 255  # one pixel on, one off: sampled without averaging it would stay black and white
     small = t.apply(stripes, t.scale(128, 128, 0.25))
@@ -118,6 +125,7 @@ def test_shrinking_averages_fine_texture_away():
 
 @pytest.mark.parametrize("degrees", [-120, -30, 0, 45, 90])
 def test_the_roll_is_the_lean_of_a_face_found_upright(degrees):
+    """The roll is the lean of a face found upright."""
     transform = t.rotate(100, 80, degrees)
     assert t.roll(transform) == pytest.approx(-degrees)
     assert t.roll(t.compose(transform, t.mirror(transform.width, transform.height))) == pytest.approx(-degrees)
@@ -130,10 +138,12 @@ def test_the_roll_is_the_lean_of_a_face_found_upright(degrees):
     lambda: t.rotate(10, 10, 1000), lambda: t.region((0, 0, 0, 5), 10, 2), lambda: t.centre_zoom(10, 10, 0),
 ])
 def test_impossible_values_are_refused(call):
+    """Impossible values are refused."""
     with pytest.raises(ParameterError, match="expected"):
         call()
 
 
 def test_clipping_to_the_picture():
+    """Clipping to the picture."""
     assert t.clip_box((-5, -5, 20, 20), 10, 8) == (0, 0, 10, 8)
     assert t.clip_box((20, 0, 5, 5), 10, 8) is None
