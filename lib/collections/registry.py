@@ -1,5 +1,6 @@
 """Collections: opens a collection by its name, or a folder of photographs by its address."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from lib.collections.folder import existing_folder
 from lib.collections.samples import samples_folder
 from lib.compendium.errors import CollectionError, did_you_mean
+from lib.compendium.places import ROOT, relative, write_atomically
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,22 @@ def _samples() -> Collection:
 
 
 OPENERS: dict[str, Callable[[], Collection]] = {"samples": _samples}
+
+
+def remember(collection: Collection, folder: Path) -> None:
+    """Write what a collection is into a run's folder, for the notebooks that build on its census."""
+    record = {"name": collection.name, "title": collection.title, "synthetic": collection.synthetic, "note": collection.note}
+    record["folder"] = relative(collection.folder)
+    write_atomically(Path(folder) / "collection.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def recalled(path: Path) -> Collection:
+    """Return the collection that `remember` wrote. Raises CollectionError where its pictures are gone."""
+    record = json.loads(Path(path).read_text())
+    folder = ROOT / record.pop("folder")
+    if not folder.is_dir():
+        raise CollectionError(f"The pictures of {record['title']!r} are gone from {relative(folder)!r}. Run `make 01` again.")
+    return Collection(folder=folder, **record)
 
 
 def known_collections() -> list[str]:

@@ -24,8 +24,8 @@ class Run:
     def __init__(self, notebook: str, parameters: NotebookParameters, folder: Path, upstream: Path, work: Path, profile: str):
         self.notebook, self.parameters, self.profile = notebook, parameters, profile
         self.folder, self.upstream, self.work = folder, upstream, work
+        self.mark = ""  # written on every figure; a synthetic collection sets it to its title
         self._used: set[str] = set()
-        self._tables: dict[str, pd.DataFrame] = {}
 
     def show_parameters(self) -> None:
         """Show the effective parameters as a table: value, default, meaning."""
@@ -54,12 +54,15 @@ class Run:
 
     def table(self, notebook: str, name: str) -> pd.DataFrame:
         """Return a table an earlier notebook saved; it becomes an input of this run."""
-        path = self.upstream / notebook / f"{name}.parquet"
+        return pd.read_parquet(self.file(notebook, f"{name}.parquet"))
+
+    def file(self, notebook: str, name: str) -> Path:
+        """Return the path of a file an earlier notebook wrote; it becomes an input of this run."""
+        path = self.upstream / notebook / name
         if not path.exists():
-            raise CompendiumError(f"There is no table {name!r} of {notebook} in {places.relative(self.upstream)}. "
+            raise CompendiumError(f"There is no {name!r} of {notebook} in {places.relative(self.upstream)}. "
                                   f"Run `make {notebook[:2]}` first, with the same PROFILE and COLLECTION.")
-        self.uses(path)
-        return pd.read_parquet(path)
+        return self.uses(path)
 
     def uses(self, path: Path) -> Path:
         """Record a file this run depends on, besides the `lib` modules, which are found by themselves."""
@@ -85,6 +88,8 @@ class Run:
     def show_figure(self, figure, name: str, *, caption: str, alt: str, data: pd.DataFrame) -> None:
         """Save a figure with its sidecar and plotted numbers, show it with its caption, and close it."""
         made_by = {"notebook": self.notebook, "profile": self.profile, "parameters": self.parameters.model_dump(mode="json")}
+        if self.mark:
+            figure.text(1, 0, self.mark, ha="right", va="top", fontsize=9, color="#8a949b")
         path = figures.save(figure, self.folder / "figures", name, caption=caption, alt=alt, data=data, made_by=made_by)
         pyplot.close(figure)
         content, kind = figures.for_notebook(path)

@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator
 
-from lib.collections.parameters import CollectionParameters
+from lib.compendium.parameters import NotebookParameters
 from lib.faces.settings import LadderSettings, settings_from
 
 SHOWN = (  # the ladder's most used settings, one default, range and description for both
@@ -12,8 +12,11 @@ SHOWN = (  # the ladder's most used settings, one default, range and description
 FIELDS = LadderSettings.model_fields
 
 
-class FaceDetectionParameters(CollectionParameters):
-    """Parameters of face detection: the ladder's most used settings by name, the others in `ladder`."""
+class FaceDetectionParameters(NotebookParameters):
+    """Parameters of face detection: the ladder's most used settings by name, the others in `ladder`.
+
+    Which pictures is the census's matter: notebook 02 looks at what notebook 01 counted.
+    """
 
     rungs: tuple[str, ...] = FIELDS["rungs"]
     longest_side: int = FIELDS["longest_side"]

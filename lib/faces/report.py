@@ -23,7 +23,8 @@ FOUND, TRUE, FALSE = "#ff5a36", "#ffd23f", "#b8c1c8"
 ALLOWED = 0.1  # false positives a picture: the bound the ladder is held to
 ENOUGH = 20  # boxed faces below which a recall says nothing about a claim
 INK = "#22303c"
-ORDER = ("frontal", "three-quarter", "profile", "clear", "worn", "trace")  # groups in this order, others after them
+# Groups come in this order, all others after them.
+ORDER = ("frontal", "three-quarter", "profile", "clear", "worn", "trace", "under 20°", "20 to 50°", "over 50°")
 WITHOUT_TRUTH = (
     "Nobody has marked the faces of this collection, so recall and false positives cannot be measured. Add a `face_boxes` column "
     "(`x,y,width,height;…` in pixels, empty for a picture without a face) to its `metadata.csv`."
@@ -88,9 +89,38 @@ def reader(collection: Collection):
 
 
 def truth_of(images: pd.DataFrame) -> pd.DataFrame:
-    """Return the usable pictures somebody has looked at for faces: `face_boxes` is a list of boxes, or "" where there are none."""
+    """Return the usable pictures somebody has looked at for faces: `face_boxes` is a list of boxes, or "" where there are none.
+
+    Columns `by tradition`, `by material`, `by turn` (of the head, from `yaw` in degrees) and `by damage` (the worst kind) are added where
+    the metadata knows them, for tables by group.
+    """
     pictures = usable(images)
-    return pictures[pictures["face_boxes"].notna()]
+    pictures = pictures[pictures["face_boxes"].notna()].copy()
+    for column, of in {"tradition": str, "material": str, "yaw": _turn, "damage": _worst}.items():
+        if column in pictures and pictures[column].fillna("").astype(str).str.strip().ne("").any():
+            name = "by turn" if column == "yaw" else f"by {column}"
+            pictures[name] = pictures[column].map(lambda value, of=of: of(value) if pd.notna(value) and str(value).strip() else "none")
+    return pictures
+
+
+def _turn(yaw) -> str:
+    degrees = abs(float(yaw))
+    return "under 20°" if degrees < 20 else "20 to 50°" if degrees <= 50 else "over 50°"
+
+
+def _worst(damage: str) -> str:
+    """Return the kind with the largest amount of a text such as "chips 0.20; broken nose 0.55"."""
+    kinds = [part.strip().rpartition(" ") for part in str(damage).split(";") if part.strip()]
+    try:
+        return max(kinds, key=lambda kind: float(kind[2]))[0]
+    except ValueError:  # no amounts: the museum's own words
+        return str(damage).strip()
+
+
+def groups_of(comparison: dict[str, tuple] | None) -> list[str]:
+    """Return the columns a comparison can be grouped by: those with at least two and at most thirty groups."""
+    boxes = comparison[METHODS[2]][0] if comparison else pd.DataFrame()
+    return [name for name in boxes.columns if name.startswith("by ") and 2 <= boxes[name].nunique() <= 30]
 
 
 def compared(images: pd.DataFrame, attempts: pd.DataFrame, faces: pd.DataFrame, hit_overlap: float) -> dict[str, tuple]:
@@ -105,7 +135,8 @@ def compared(images: pd.DataFrame, attempts: pd.DataFrame, faces: pd.DataFrame, 
         METHODS[1]: attempts[attempts["rung"] == "mtcnn"],
         METHODS[2]: faces[faces["rung"] != "hand"],
     }
-    return {method: evaluate.compare(truth, table, hit_overlap, names=names) for method, table in found.items()}
+    columns = tuple(name for name in truth.columns if name.startswith("by "))
+    return {method: evaluate.compare(truth, table, hit_overlap, names=names, columns=columns) for method, table in found.items()}
 
 
 def _one_name_a_box(truth: pd.DataFrame, column: str) -> bool:
@@ -150,6 +181,13 @@ def grouped_table(comparison: dict[str, tuple] | None, by: str, seed: int = 0) -
         return pd.DataFrame(columns=["method", by, "objects", "faces", "hits", "recall", "low", "high"])
     table = recall_table(comparison, by, seed)
     return table.sort_values(by, key=lambda names: names.map(_place), kind="stable", ignore_index=True)
+
+
+def stacked(groups: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return grouped tables below each other, with columns grouping and group."""
+    named = [table.rename(columns={table.columns[1]: "group"}).assign(grouping=table.columns[1]) for table in groups]
+    columns = ["method", "grouping", "group", "objects", "faces", "hits", "recall", "low", "high"]
+    return pd.concat(named, ignore_index=True)[columns] if named else pd.DataFrame(columns=columns)
 
 
 def _place(name: str) -> tuple:
@@ -232,16 +270,17 @@ def rung_table(results: list[dict], faces: pd.DataFrame, comparison: dict[str, t
     return table
 
 
-def verdict_values(comparison: dict[str, tuple] | None) -> dict[str, tuple[float | None, str]]:
+def verdict_values(comparison: dict[str, tuple] | None, synthetic: bool = False) -> dict[str, tuple[float | None, str]]:
     """Return the measured values of the study's two claims about detection; None where too few boxed faces can be judged."""
+    evidence = "synthetic" if synthetic else "real"
     recall = {}
     for method, (boxes, _) in (comparison or {}).items():
         if len(boxes) >= ENOUGH:
             recall[method] = float(boxes["hit"].mean())
     if len(recall) < len(METHODS):
-        return {"haar_often_fails": (None, "real"), "retries_add_faces": (None, "real")}
+        return {"haar_often_fails": (None, evidence), "retries_add_faces": (None, evidence)}
     haar, mtcnn, ladder = (recall[method] for method in METHODS)
-    return {"haar_often_fails": (ladder - haar, "real"), "retries_add_faces": (ladder - mtcnn, "real")}
+    return {"haar_often_fails": (ladder - haar, evidence), "retries_add_faces": (ladder - mtcnn, evidence)}
 
 
 # ---- sentences
@@ -343,6 +382,35 @@ def _bars(axis, places, values, low, high, method: str) -> None:
     for place, value, up in zip(places, values, reach[1], strict=True):
         if np.isfinite(value):
             axis.annotate(f"{value:.2f}", (place, value + up), (0, 3), textcoords="offset points", ha="center", fontsize=9, color=INK)
+
+
+def groups_figure(comparison: dict[str, tuple] | None, seed: int = 0) -> Figure:
+    """Return a panel for each grouping the collection knows: recall of the three methods by group, with intervals over objects."""
+    groupings = groups_of(comparison)
+    if not groupings:
+        return _sentence("the metadata names no tradition, material, turn or damage to compare")
+    tables = [grouped_table(comparison, by, seed) for by in groupings]
+    heights = [table[by].nunique() + 1.6 for table, by in zip(tables, groupings, strict=True)]
+    figure = Figure(figsize=(9, 0.34 * sum(heights) + 0.8), dpi=110, layout="constrained")
+    panels = figure.subplots(len(tables), 1, height_ratios=heights, squeeze=False, sharex=True).ravel()
+    for axis, table, by in zip(panels, tables, groupings, strict=True):
+        names = list(dict.fromkeys(table[by]))
+        faces = table.drop_duplicates(by).set_index(by)["faces"]
+        for number, method in enumerate(METHODS):
+            rows = table[table["method"] == method].set_index(by).loc[names]
+            places = np.arange(len(names)) + 0.24 * (number - 1)
+            low, high = (rows[end].fillna(rows["recall"]) for end in ("low", "high"))
+            axis.hlines(places, low, high, color=COLOURS[method], linewidth=1.4)
+            axis.plot(rows["recall"], places, "o", color=COLOURS[method], markersize=6, label=method)
+        axis.set_yticks(range(len(names)), [f"{name} ({faces[name]})" for name in names], fontsize=10)
+        axis.set_ylim(len(names) - 0.5, -0.5)
+        axis.set_title(by.removeprefix("by "), loc="left", fontsize=11, color=INK, fontweight="bold")
+        axis.grid(axis="x", color="#e3e7ea", linewidth=0.8)
+        _plain(axis)
+    panels[0].legend(frameon=False, fontsize=10, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
+    panels[-1].set(xlim=(-0.02, 1.02))
+    panels[-1].set_xlabel("recall", fontsize=12)
+    return figure
 
 
 def faces_gallery(crops: np.ndarray, faces: pd.DataFrame, count: int = 40, columns: int = 8) -> Figure:

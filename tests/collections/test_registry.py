@@ -2,6 +2,7 @@
 
 import pytest
 
+from lib.collections import registry
 from lib.collections.registry import known_collections, open_collection
 from lib.compendium.errors import CollectionError
 from tests.collections.making import save
@@ -47,3 +48,17 @@ def test_a_file_is_not_a_collection(tmp_path):
     """A picture given instead of its folder: the folder is named."""
     with pytest.raises(CollectionError, match="is a file"):
         open_collection(save(tmp_path / "a.png"))
+
+
+def test_a_collection_is_remembered_for_later_notebooks(tmp_path, monkeypatch):
+    """What a census wrote comes back equal, with a relative folder; pictures that are gone are named."""
+    monkeypatch.setattr(registry, "ROOT", tmp_path)
+    monkeypatch.setattr(registry, "relative", lambda path: path.relative_to(tmp_path).as_posix())
+    (tmp_path / "photos").mkdir()
+    collection = registry.Collection("photos", "Photos", tmp_path / "photos", True, "a note")
+    registry.remember(collection, tmp_path / "run")
+    assert str(tmp_path) not in (tmp_path / "run" / "collection.json").read_text()
+    assert registry.recalled(tmp_path / "run" / "collection.json") == collection
+    (tmp_path / "photos").rmdir()
+    with pytest.raises(CollectionError, match="make 01"):
+        registry.recalled(tmp_path / "run" / "collection.json")

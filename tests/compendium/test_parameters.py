@@ -47,12 +47,15 @@ def test_later_layers_win():
 
 
 def test_a_bare_setting_concerns_only_the_notebooks_asked_for():
-    """`make 02 SET="collection=a"` leaves 01 alone; `make reproduce SET="collection=a"` reaches both; `02.collection=a` only 02."""
-    bare, named = parameters.parse_settings("collection=a"), parameters.parse_settings("02.collection=a")
+    """`make 02 SET="seed=5"` is for 02; `make reproduce SET="seed=5"` for every notebook that has a seed; `02.seed=5` for 02 alone."""
+    bare, named = parameters.parse_settings("seed=5"), parameters.parse_settings("02.seed=5")
     assert parameters.settings_for("01_dataset_census", bare, {DETECTION}) == {}
-    assert parameters.settings_for(DETECTION, bare, {DETECTION}) == {"collection": "a"}
-    assert parameters.settings_for("01_dataset_census", bare, set()) == {"collection": "a"}
-    assert parameters.settings_for("01_dataset_census", named, set()) == {}
+    assert parameters.settings_for(DETECTION, bare, {DETECTION}) == {"seed": 5}
+    assert parameters.settings_for(DETECTION, bare, set()) == {"seed": 5}
+    assert parameters.settings_for("01_dataset_census", bare, set()) == {}
+    assert parameters.settings_for("01_dataset_census", named, {DETECTION}) == {}
+    with pytest.raises(ParameterError, match="01_dataset_census has no parameter 'seed'"):
+        parameters.settings_for("01_dataset_census", bare, {"01_dataset_census"})
 
 
 def test_an_unknown_parameter_is_refused_with_a_suggestion():

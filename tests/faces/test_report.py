@@ -176,3 +176,22 @@ def test_figures_are_drawn_with_and_without_truth(images, results, comparison, t
 def test_results_travel_as_json(results):
     """What a worker returns is JSON, so that it can be kept in a journal."""
     assert json.loads(json.dumps(results)) == results
+
+
+def test_recall_is_grouped_by_what_the_metadata_knows(images, results):
+    """Material, turn of the head and worst damage become groups; what nobody wrote down becomes none."""
+    images = images.assign(
+        material=["marble", "wood", "wood", "wood", "marble", "", ""],
+        yaw=["-5", "30", "0", "0", "55.5", "", ""],
+        damage=["", "chips 0.2; broken nose 0.50", "", "", "eroded", "", ""],
+    )
+    comparison = report.compared(images, tables.attempts_table(results), tables.faces_table(results), 0.4)
+    assert report.groups_of(comparison) == ["by material", "by turn", "by damage"]
+    ladder = {by: report.grouped_table(comparison, by).query("method == 'the ladder'").set_index(by)["recall"].to_dict()
+              for by in report.groups_of(comparison)}  # fmt: skip
+    assert ladder["by material"] == {"marble": 1.0, "wood": 0.5}
+    assert ladder["by turn"] == {"under 20°": 1.0, "20 to 50°": 0.5, "over 50°": 1.0}
+    assert ladder["by damage"] == {"none": 1.0, "broken nose": 0.5, "eroded": 1.0}
+    assert set(report.stacked([report.grouped_table(comparison, "by turn")])["grouping"]) == {"by turn"}
+    assert len(report.groups_figure(comparison).axes) == 3
+    assert report.groups_figure(None).axes and report.stacked([]).empty
