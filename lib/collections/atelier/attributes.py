@@ -11,6 +11,9 @@ HEADGEAR = ("none", "topknot", "ushnisha", "cap", "flat cap", "helmet", "crown",
             "crest", "hood", "band", "tilted knot", "halo", "horns")  # fmt: skip
 
 
+COVERING = ("cap", "flat cap", "helmet", "mukuta", "polos", "turban", "hood", "headcloth", "crown", "band")  # worn over the hair
+
+
 def knobs(angle, v, size: float) -> np.ndarray:
     """Return domes of height 0 to 1 in staggered rows over the skull: curls."""
     row = v / (size * 0.86)
@@ -20,12 +23,17 @@ def knobs(angle, v, size: float) -> np.ndarray:
     return np.sqrt(np.maximum(0, 1 - 3.4 * (dx * dx + dy * dy)))
 
 
-def wear(hair: str, beard: str, moustache: str, amount: float, offset, recede: float = 0.0):
-    """Return a function (angle, v, points) -> (thickness, paints) that grows hair, a beard and a moustache on a head."""
+def wear(hair: str, beard: str, moustache: str, amount: float, offset, recede: float = 0.0, covered: bool = False):
+    """Return a function (angle, v, points) -> (thickness, paints) that grows hair, a beard and a moustache on a head.
+
+    `covered`: something is worn over the hair, which lies flat beneath it.
+    """
 
     def grow(angle, v, points):
         degrees = np.abs(np.degrees(angle))
         thick, paint = _hair(hair, angle, degrees, v, amount, offset, recede)
+        if covered:
+            thick = thick * (1 - 0.85 * step(0.42, 0.58, v))
         more, beard_paint = _beard(beard, moustache, angle, degrees, v, points, offset)
         return (thick + more).astype(np.float32), {"hair": np.maximum(paint, beard_paint).astype(np.float32)}
 
@@ -37,7 +45,8 @@ def _hair(hair, angle, degrees, v, amount, offset, recede):
     if hair in ("bob", "long"):
         line = np.where(degrees > 56, -1.15 if hair == "bob" else -1.5, line)
     wobble = 0.025 * np.sin(9 * angle + offset[0]) + 0.015 * np.sin(23 * angle + offset[1])
-    mask = step(0.0, 0.07, v - line - wobble)
+    temple = step(34, 46, degrees) * step(74, 62, degrees)  # the line runs steeply there: a soft edge keeps it from tearing
+    mask = step(0.0, 1.0, (v - line - wobble) / (0.07 + 0.20 * temple))
     grain = sample(tile(4, 0.8), *np.broadcast_arrays(angle * 1.15, v), 90, offset)
     if hair == "bald":
         return 0 * mask, 0 * mask
@@ -73,7 +82,7 @@ def _beard(beard, moustache, angle, degrees, v, points, offset):
         lips = step(0.85, 1.15, (x / 0.47) ** 2 + ((y + 1.02 + 0.5 * np.maximum(0, -1.06 - y) * (y > -1.5)) / 0.21) ** 2)
         only_chin = step(0.38, 0.26, x) * step(-1.16, -1.26, y) if beard == "goatee" else 1.0
         mask = cheek * lips * only_chin
-        pattern = {"short": 0.025 + 0.012 * grain, "curly": 0.05 + 0.10 * knobs(angle, v, 0.17),
+        pattern = {"short": 0.025 + 0.012 * grain, "curly": 0.03 + 0.05 * knobs(angle + 0.04 * np.sin(9 * v), v + 0.03 * np.sin(7 * angle), 0.125),
                    "long": 0.10 + 0.03 * np.cos(angle * 30 + 2 * np.sin(6 * v)), "goatee": 0.10 + 0.02 * np.cos(angle * 40)}[beard]  # fmt: skip
         drop = 1 + (1.4 if beard in ("long", "goatee") else 0.5 if beard == "curly" else 0) * step(-1.2, -1.7, v) * step(45, 10, degrees)
         thick, paint = mask * pattern * drop, mask
@@ -194,11 +203,11 @@ def _headcloth(wide, generator):
     """The striped royal headcloth of Egypt with its lappets."""
     rows = [(-2.6, 1.15, 0.75), (-2.0, 1.45, 0.95), (-1.2, 1.62, 1.1), (-0.4, 1.58, 1.25), (0.3, 1.38, 1.38), (0.75, 1.20, 1.48), (1.2, 1.02, 1.28),
             (1.55, 0.66, 0.85), (1.72, 0.02, 0.02)]  # fmt: skip
-    back = smooth_lathe([(y, w * wide, d, 0, -0.1) for y, w, d in rows], rows=90, columns=81, stuff="cloth", arc=(60, 300))
+    back = smooth_lathe([(y, w * wide, d, 0, -0.1) for y, w, d in rows], rows=90, columns=81, stuff="cloth", arc=(72, 288))
     stripes = np.cos(back.texture[..., 1] * 34)
     back.points[..., 0] *= 1 + 0.012 * stripes
-    top = smooth_lathe([(y, w * wide, d, 0, -0.1) for y, w, d in rows[5:]], rows=30, columns=49, stuff="cloth", arc=(-66, 66))
-    laps = [lathe([(-0.9, 0.26, 0.16, s * 1.08, 0.25), (-1.8, 0.34, 0.18, s * 0.96, 0.35), (-2.9, 0.30, 0.18, s * 0.80, 0.62)], 20, 4, "cloth") for s in (-1, 1)]
+    top = smooth_lathe([(y, w * wide, d, 0, -0.1) for y, w, d in rows[5:]], rows=30, columns=49, stuff="cloth", arc=(-76, 76))
+    laps = [lathe([(-0.5, 0.22, 0.16, s * 1.22, 0.22), (-1.2, 0.30, 0.18, s * 1.14, 0.40), (-1.9, 0.36, 0.18, s * 0.98, 0.56), (-3.0, 0.32, 0.18, s * 0.82, 0.86)], 20, 4, "cloth") for s in (-1, 1)]
     snake = tube([(0, 0.72, 1.36), (0, 0.95, 1.55), (0, 1.15, 1.45)], [0.05, 0.09, 0.06], stuff="ornament")
     return [back, top, *laps, _ring(0.72, wide, 0.05, "cloth", 0.13), snake]
 

@@ -40,14 +40,14 @@ def suffered(grid: Grid, marks: np.ndarray, damage: dict, generator: np.random.G
     if "erosion" in damage:
         points = _eroded(points, grid.texture, damage["erosion"], offset)
         paints = {name: paint * (1 - 0.5 * damage["erosion"]) if name in ("line", "brow") else paint for name, paint in paints.items()}
-    for normal, distance, rough in breaks:
+    for normal, distance, rough, middle, radius in breaks:
         noise = rough * sample(tile(1, 1.5), grid.texture[..., 0], grid.texture[..., 1], 90, offset)
-        beyond = np.maximum(0, points @ normal - distance - noise)
+        near = step(radius, 0.8 * radius, np.linalg.norm(points - middle, axis=2))
+        beyond = np.maximum(0, points @ normal - distance - noise) * near
         points = points - beyond[..., None] * normal
         gone = step(0.0, 0.03, beyond)
         paints = {name: paint * (1 - gone) for name, paint in paints.items()}
-        over = marks @ normal - distance
-        lost |= over > 0.06
+        lost |= ((marks @ normal - distance) > 0.06) & (np.linalg.norm(marks - middle, axis=1) < 0.9 * radius)
     if "cracks" in damage:
         field = sample(tile(2, 2.0), grid.texture[..., 0], grid.texture[..., 1], 45, offset)
         limit = sample(tile(0, 2.0), grid.texture[..., 0], grid.texture[..., 1], 30, offset)
@@ -58,14 +58,14 @@ def suffered(grid: Grid, marks: np.ndarray, damage: dict, generator: np.random.G
 
 
 def _planes(kind, amount, generator):
-    def plane(direction, through, rough):
+    def plane(direction, through, rough, radius):
         normal = np.asarray(direction, np.float32)
         normal = normal / np.linalg.norm(normal)
-        return normal, float(np.dot(normal, through)), rough
+        return normal, float(np.dot(normal, through)), rough, np.asarray(through, np.float32), radius
 
     if kind == "broken nose":
-        tip = (0, -0.56, 1.63 - 0.22 * amount)
-        return [plane((generator.normal(0, 0.15), -0.42 + generator.normal(0, 0.1), 1.0), tip, 0.010)]
+        tip = (0, -0.52, 1.60 - 0.17 * amount)
+        return [plane((generator.normal(0, 0.15), -0.10 + generator.normal(0, 0.12), 1.0), tip, 0.012, 0.42)]
     if kind == "chips":
         result = []
         for _ in range(1 + int(amount * 5)):
@@ -73,13 +73,13 @@ def _planes(kind, amount, generator):
             out = np.array([np.sin(angle), 0.45 * height, np.cos(angle) * 0.9])
             reach = 1.08 if abs(height) < 0.8 else 1.0
             through = np.array([1.06 * np.sin(angle), height, 1.36 * np.cos(angle)]) * (reach - 0.02 * amount)
-            result.append(plane(out, through, 0.02))
+            result.append(plane(out, through, 0.02, 0.55))
         return result
     if kind == "missing part":
         side = generator.choice([-1, 1])
         choices = [((0.25 * side, 1.0, 0.15), (0.2 * side, 0.95, 0)), ((side, 0.45, 0.2), (0.86 * side, 0.1, 0.4)), ((0.5 * side, -0.9, 0.35), (0.35 * side, -1.36, 0.9))]
         direction, through = choices[int(generator.integers(3))]
-        return [plane(direction, np.array(through) * (1.12 - 0.12 * amount), 0.045)]
+        return [plane(direction, np.array(through) * (1.12 - 0.12 * amount), 0.045, 5.0)]
     return []
 
 

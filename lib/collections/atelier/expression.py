@@ -28,7 +28,7 @@ COMPANIONS = {
 
 
 # How strongly a unit of the table usually shows at full intensity, where that is less than fully (the tables name units only).
-USUAL = {("fear", 26): 0.5, ("fear", 4): 0.8, ("fear", 7): 0.5, ("surprise", 5): 0.95, ("angry", 5): 0.7}
+USUAL = {("fear", 26): 0.6, ("fear", 4): 0.6, ("fear", 7): 0.3, ("surprise", 5): 0.95, ("angry", 5): 0.7}
 
 
 def check_unit(unit, intensity) -> tuple[int, float]:

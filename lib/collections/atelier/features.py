@@ -143,10 +143,11 @@ def _paint_eye(paints, box, gap, over, under, crease, bag, dx, dy, t, s, m):
     centre_y = 0.008 - 0.03 * s["lowered"] + s["gaze"]
     radius = np.hypot(dx, dy - centre_y)
     paints["white"][box] = gap
-    paints["iris"][box] = gap * step(0.088, 0.076, radius)
+    paints["iris"][box] = gap * step(0.094, 0.082, radius)
     paints["pupil"][box] = gap * step(0.046, 0.036, radius)
     along = step(1.1, 0.9, np.abs(t))
     lash = np.maximum(ridge(over + 0.002, 0.013) * along, 0.45 * ridge(under - 0.001, 0.010) * along)
+    lash = np.maximum(lash, 0.40 * gap * step(0.055, 0.0, -over))  # the upper lid's shadow on the ball
     folds = np.maximum(0.5 * crease, (0.12 + 0.4 * m["squint"] + 0.2 * m["cheek_raise"]) * bag)
     tear = bump(dx, dy, (-0.19, -0.012), (0.02, 0.018)) * 0.4
     paints["line"][box] = np.maximum.reduce([paints["line"][box], lash, folds, tear])

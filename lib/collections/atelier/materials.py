@@ -13,11 +13,11 @@ _STONE = {"grain": 0.10, "speck": 0.0, "bump": 0.004, "dirt": 0.45, "wear": 0.10
           "metal": 0.0, "veins": 0.0, "vein_colour": (0.25, 0.25, 0.27), "dirt_colour": (0.16, 0.12, 0.08), "patina": 0.0,
           "patina_colour": (0.15, 0.34, 0.27), "wood": 0.0, "pits": 0.0, "lip_tint": 0.0}  # fmt: skip
 MATERIALS = {
-    "marble": {**_STONE, "colour": (0.68, 0.65, 0.59), "grain": 0.05, "bump": 0.0015, "dirt": 0.40, "gloss": 0.11, "sharpness": 26, "wrap": 0.26,
+    "marble": {**_STONE, "colour": (0.58, 0.555, 0.50), "grain": 0.05, "bump": 0.0015, "dirt": 0.40, "gloss": 0.11, "sharpness": 26, "wrap": 0.26,
                "veins": 0.45},
-    "limestone": {**_STONE, "colour": (0.52, 0.45, 0.33), "grain": 0.13, "bump": 0.0065, "pits": 0.35, "lines": 0.50},
+    "limestone": {**_STONE, "colour": (0.52, 0.45, 0.33), "grain": 0.12, "bump": 0.0045, "pits": 0.3, "lines": 0.50},
     "sandstone": {**_STONE, "colour": (0.44, 0.29, 0.19), "grain": 0.15, "bump": 0.006, "lines": 0.50},
-    "granite": {**_STONE, "colour": (0.36, 0.34, 0.33), "grain": 0.06, "speck": 0.30, "bump": 0.0025, "gloss": 0.12, "sharpness": 22, "lines": 0.55},
+    "granite": {**_STONE, "colour": (0.33, 0.31, 0.30), "grain": 0.05, "speck": 0.15, "bump": 0.0025, "gloss": 0.12, "sharpness": 22, "lines": 0.55},
     "schist": {**_STONE, "colour": (0.15, 0.155, 0.15), "grain": 0.14, "bump": 0.0035, "gloss": 0.10, "sharpness": 18, "dirt_colour": (0.22, 0.19, 0.15),
                "lines": 0.55, "dirt": 0.3},
     "bronze": {**_STONE, "colour": (0.13, 0.082, 0.042), "metal": 0.85, "patina": 0.6, "gloss": 0.20, "sharpness": 24, "bump": 0.002, "grain": 0.16,
@@ -31,7 +31,7 @@ MATERIALS = {
                   "dirt_colour": (0.02, 0.015, 0.01)},
     "clay": {**_STONE, "colour": (0.40, 0.33, 0.26), "grain": 0.12, "bump": 0.004, "pits": 0.1, "gloss": 0.03, "lines": 0.5},
     "grey clay": {**_STONE, "colour": (0.27, 0.255, 0.235), "grain": 0.13, "bump": 0.005, "pits": 0.1, "gloss": 0.03, "lines": 0.5},
-    "plaster": {**_STONE, "colour": (0.66, 0.62, 0.55), "grain": 0.08, "bump": 0.004, "gloss": 0.02, "lines": 0.5, "dirt": 0.5, "lip_tint": 0.8},
+    "plaster": {**_STONE, "colour": (0.58, 0.54, 0.47), "grain": 0.08, "bump": 0.004, "gloss": 0.02, "lines": 0.5, "dirt": 0.5, "lip_tint": 0.8},
     "painted wood": {**_STONE, "colour": (0.55, 0.47, 0.37), "wood": 0.15, "grain": 0.08, "gloss": 0.12, "lines": 0.75, "lip_tint": 0.8},
     "skin": {**_STONE, "colour": (0.55, 0.33, 0.235), "grain": 0.045, "bump": 0.0016, "dirt": 0.30, "dirt_colour": (0.20, 0.06, 0.035), "wear": 0.0,
              "gloss": 0.075, "sharpness": 14, "wrap": 0.30, "lines": 0.88, "lip_tint": 1.0},
@@ -87,7 +87,8 @@ def surface(piece: dict, buffers: Buffers, ao: np.ndarray, cavity: np.ndarray) -
     bump = bump + _relief_of_eyes(piece, buffers)
     if piece["tooled"] > 0:
         strokes = np.maximum(0, np.cos(sample(tile(1, 1.7), u, v, 30, shift) * 2.2 + u * 62 + v * 18))
-        bump = bump + 0.006 * piece["tooled"] * strokes * (buffers.paints["white"] < 0.1)
+        bump = bump + 0.004 * piece["tooled"] * strokes * (buffers.paints["white"] < 0.1)
+    bump = np.where(buffers.stuff == STUFFS.index("ground"), 0, bump)
     return _finish(material, piece, albedo, bump, buffers, cloud)
 
 
@@ -107,7 +108,7 @@ def _veins_and_grain(material, piece, albedo, bump, u, v, shift):
     if material["wood"]:
         bend = sample(tile(2, 2.2), u, 0.25 * v, 60, shift)
         rings = 0.5 + 0.5 * np.cos((u * 3.2 + 0.10 * bend + 0.4 * v * v * 0.1) * 14)
-        streaks = sample(tile(5, 0.8, 512, 0.08), u, v, 110, shift)
+        streaks = sample(tile(5, 0.8, 512, 12.0), u, v, 110, shift)
         dark = material["wood"] * (0.35 * rings**2 + 0.25 * streaks)
         albedo = albedo * np.clip(1 - dark, 0.35, 1.3)[..., None]
         bump = bump - 0.003 * rings**3 - 0.0015 * streaks
@@ -166,7 +167,7 @@ def _coloured(material, piece, albedo, buffers, cloud, fine):
     albedo = _layer(albedo, hair, 0.80 * worn * paints["brow"])
     streak = (1 + 0.35 * np.tanh(cloud) + 0.30 * np.tanh(fine))[..., None]
     albedo = albedo * (1 - (worn * paints["hair"])[..., None]) + hair * streak * (worn * paints["hair"])[..., None]
-    albedo = _layer(albedo, (0.66, 0.62, 0.58), 0.96 * keep * paints["white"])
+    albedo = _layer(albedo, (0.46, 0.42, 0.39), 0.96 * keep * paints["white"])
     albedo = _layer(albedo, np.array(IRISES[piece["iris"]]), keep * paints["iris"])
     albedo = _layer(albedo, (0.008, 0.007, 0.007), keep * paints["pupil"])
     albedo = _layer(albedo, (0.70, 0.66, 0.56), 0.95 * paints["teeth"])

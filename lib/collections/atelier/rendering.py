@@ -163,7 +163,8 @@ def _resolve(best: np.ndarray, grids: list[Grid], samples: list, camera: Camera)
     paints = {name: read[1 + i // 4][..., i % 4] for i, name in enumerate(PAINTS)}
     depth = np.where(cover, (best >> DEPTH_BITS) / 20000.0 - 30, -np.inf).reshape(shape).astype(np.float32)
     normal = read[0][..., :3]
-    normal = np.where(normal[..., 2:] < 0, -normal, normal)  # thin sheets are seen from both sides
+    normal = np.where(normal[..., 2:] < -0.4, -normal, normal)  # thin sheets are seen from both sides
+    normal[..., 2] = np.maximum(normal[..., 2], 0.03)  # what is seen faces the eye
     normal = unit(normal)
     return Buffers(cover.reshape(shape), depth, normal, read[-1][..., :2], stuff.reshape(shape), paints, which.reshape(shape),
                    rows.reshape(shape), columns.reshape(shape))  # fmt: skip
@@ -278,4 +279,4 @@ def _reflected(normal: np.ndarray, key: np.ndarray, light: Light) -> np.ndarray:
 
 def develop(linear: np.ndarray, exposure: float = 1.0) -> np.ndarray:
     """Return display values 0 to 1 from linear light: a shoulder that never clips, then gamma 2.2."""
-    return (1 - np.exp(-np.float32(1.35 * exposure) * np.maximum(linear, 0))) ** np.float32(1 / 1.75)
+    return (1 - np.exp(-np.float32(1.30 * exposure) * np.maximum(linear, 0))) ** np.float32(1 / 1.75)

@@ -191,7 +191,7 @@ def background(kind: str, height: int, width: int, generator: np.random.Generato
         picture = tint * (0.50 * (0.6 + 0.5 * glow) * (1 - inside) + inside * (0.10 + 0.22 * step(-0.4 * side, 0.5 * side + 1e-3, -u)))[..., None]
     elif kind == "outdoors":
         sky = np.array((0.42, 0.52, 0.62), np.float32) * (0.9 - 0.5 * v[..., None])
-        trees = step(-0.1, 0.5, cv2.GaussianBlur(sample(tile(1, 1.8), u, v, 190, generator.integers(0, 512, 2)), (0, 0), 2) + 3.5 * v + 0.2)
+        trees = step(-0.7, 0.9, cv2.GaussianBlur(sample(tile(1, 1.8), u, v, 190, generator.integers(0, 512, 2)), (0, 0), 4) + 2.2 * v + 0.1)
         picture = sky * (1 - trees[..., None]) + np.array((0.07, 0.10, 0.04), np.float32) * (1 + glow[..., None]) * trees[..., None]
     elif kind == "cave":
         rock = sample(tile(2, 1.7), u, v, 260, generator.integers(0, 512, 2))
@@ -238,7 +238,7 @@ def slab_relief(generator: np.random.Generator):
         radius, turn = np.hypot(x, y - 0.1), np.arctan2(x, y - 0.1)
         ring = 0.12 * np.exp(-(((radius - 2.25) / 0.10) ** 2))
         petals = 0.10 * np.sqrt(np.maximum(0, np.cos(turn * count / 2) ** 2)) * bump(radius, 0 * radius, (2.75, 0), (0.35, 1))
-        chisel = 0.02 * np.cos(x * 21 + y * 9)
+        chisel = 0.006 * np.cos(x * 17 + y * 8 + 2 * np.sin(1.3 * y))
         border = 0.25 * step(3.2, 3.4, np.abs(x))
         return chisel + border + (ring + petals if kind == 0 else ring if kind == 1 else 0)
 

@@ -222,7 +222,8 @@ def _turn(one: dict) -> np.ndarray:
 def _head(spec: dict, one: dict, number: int, units: dict | None = None) -> tuple[Grid, np.ndarray, np.ndarray, np.ndarray]:
     """Return the head's grid before it is turned, landmarks, jaw rows and lost landmarks."""
     values = expression.check_units(one["units"]) if units is None else units
-    grow = attributes.wear(one["hair"], one["beard"], one["moustache"], one.get("hair_amount", 1.0), one["strands"], one.get("recede", 0.0))
+    covered = one["headgear"] in attributes.COVERING
+    grow = attributes.wear(one["hair"], one["beard"], one["moustache"], one.get("hair_amount", 1.0), one["strands"], one.get("recede", 0.0), covered)
     grid, marks, jaw = form.head(one["shape"], values, grow)
     lost = np.zeros(68, bool)
     if spec["damage"]:
@@ -323,13 +324,13 @@ def _painted(shown: np.ndarray, generator) -> np.ndarray:
     height, width = shown.shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     size = max(height, width) / 160
-    wide = generator.uniform(0.5, 1.6) * size
+    wide = generator.uniform(0.3, 0.8) * size
     soft = cv2.bilateralFilter(shown.astype(np.float32), 0, 0.10, 1.6 * size)
     du, dv = (sample(tile(k, 1.1), x / width, y / height, 330, generator.integers(0, 512, 2)) for k in (3, 4))
     strokes = cv2.remap(soft, x + wide * du, y + wide * dv, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     grey = strokes.mean(axis=2, keepdims=True)
     strokes = grey + (strokes - grey) * generator.uniform(0.75, 1.25)
-    bristle = sample(tile(5, 0.8, 512, 0.08), x / width, y / height, 300, generator.integers(0, 512, 2))
+    bristle = sample(tile(5, 0.8, 512, 12.0), x / width, y / height, 300, generator.integers(0, 512, 2))
     weave = np.sin(x * 2.1 / size) * np.sin(y * 2.1 / size)
     strokes = strokes * (1 + 0.035 * bristle + 0.02 * weave)[..., None]
     varnish = np.array([(1.03, 0.97, 0.84), (1.0, 1.0, 0.98), (1.02, 0.95, 0.80)][int(generator.integers(3))], np.float32)

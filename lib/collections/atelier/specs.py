@@ -198,12 +198,14 @@ def _arrange(base: dict, figures: list[dict], manner: dict, view) -> None:
     high_units = float(view.uniform(low, high))
     centre = -0.35
     if kinds & {"seated"}:
-        high_units, centre = float(view.uniform(8.5, 12.0)), -3.2
+        high_units = float(view.uniform(8.0, 12.0))
+        centre = 2.75 - high_units / 2
     elif kinds & {"standing"}:
-        high_units, centre = float(view.uniform(9.0, 17.0)), -5.0
+        high_units = float(view.uniform(8.0, 17.0))
+        centre = 2.75 - high_units / 2
     elif kinds & {"tube"}:
         high_units, centre = float(view.uniform(4.6, 9.0)), -0.6
-        centre = -0.3 - 0.28 * (high_units - 4.6)
+        centre = min(-0.2, 2.5 - high_units / 2)
     if len(figures) > 1:
         apart = 4.4 if not kinds & {"seated", "standing"} else 6.2
         for k, one in enumerate(figures):

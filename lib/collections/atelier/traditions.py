@@ -29,7 +29,7 @@ MANNERS = {
     "baidu": {**_PLAIN, **_BUDDHA, "number": 2, "culture": "Asian Buddhist", "date": "5th to 19th century", "materials": {"gold": 3, "bronze": 2, "sandstone": 2, "limestone": 2, "wood": 1, "painted wood": 1, "granite": 1},
               "presentations": {"bust": 4, "seated": 1, "head": 1}, "backgrounds": {"outdoors": 2, "dark": 2, "niche": 2, "wall": 1}, "several": 0.06},
     "british_museum": {**_PLAIN, "number": 3, "culture": "Greek, Roman and Egyptian", "date": "1500 BC to AD 300", "materials": {"marble": 5, "granite": 2, "limestone": 1, "bronze": 1, "schist": 1},
-                       "hair": {"curls": 4, "cropped": 2, "waves": 3, "locks": 2}, "headgear": {"none": 5, "headcloth": 3, "diadem": 1, "wreath": 2, "helmet": 1}, "beard": {"none": 3, "curly": 2, "short": 1},
+                       "hair": {"curls": 4, "cropped": 2, "waves": 3, "locks": 2}, "headgear": {"none": 5, "headcloth": 3, "diadem": 1, "wreath": 2, "helmet": 1}, "beard": {"none": 5, "curly": 1.5, "short": 1},
                        "garment": {"bare": 2, "toga": 3, "armour": 1, "collar": 1}, "moustache": {"none": 3, "full": 1}, "damage": 0.5},
     "buddha_dataset": {**_PLAIN, **_BUDDHA, "number": 4, "culture": "Japanese", "date": "7th to 14th century", "materials": {"gold": 4, "wood": 4, "bronze": 2, "dark wood": 1},
                        "presentations": {"bust": 5, "seated": 2}, "headgear": {"ushnisha": 5, "halo": 2, "mukuta": 1}, "backgrounds": {"dark": 4, "niche": 2, "paper": 1}},
