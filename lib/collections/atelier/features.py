@@ -20,7 +20,7 @@ class Mouth:
 
     def __init__(self, s: dict, m: dict):
         self.half = s["mouth_width"] * 0.370 + m["corner_x"]
-        self.middle = -0.998 + s["mouth_y"] + m["mouth_y"]
+        self.middle = -1.020 + s["mouth_y"] + m["mouth_y"]
         self.corner = m["corner_y"] + s["mouth_curve"]
         self.upper_gap = m["gap_upper"] + s["parted"] * 0.02
         self.lower_gap = m["gap_lower"] + s["parted"] * 0.03
@@ -51,7 +51,7 @@ def eye_curves(t, s: dict, m: dict):
 
 def eye_place(s: dict) -> tuple[float, float, float, float]:
     """Return centre x, centre y, half width and rise of the outer corner."""
-    return 0.434 + s["eye_spacing"], 0.002, 0.187 * s["eye_size"], 0.012 + s["eye_cant"]
+    return 0.426 + s["eye_spacing"], 0.002, 0.177 * s["eye_size"], 0.012 + s["eye_cant"]
 
 
 def brow_line(x, s: dict, m: dict):
@@ -87,7 +87,7 @@ def brows(x, y, z, paints, s, m):
     heavy = (0.032 + 0.02 * s["brow_ridge"]) * (1 + 0.7 * m["frown"] * bump(x, y, (0.25, 0.2), (0.25, 0.2)))
     z += heavy * under * ends
     thick = curve(x, [0.1, 0.2, 0.4, 0.7, 0.9], [0.036, 0.046, 0.040, 0.028, 0.014]) * s["brow_thick"]
-    hairs = np.exp(-((offset / thick) ** 4)) * step(0.09, 0.17, x - 0.6 * np.interp(0.173, BROW_X, m["brow_x"])) * step(0.90, 0.80, x)
+    hairs = np.exp(-((offset / thick) ** 4)) * step(0.09, 0.17, x - 0.6 * np.interp(0.173, BROW_X, m["brow_x"])) * step(0.87, 0.77, x)
     strokes = 0.82 + 0.18 * np.sin(70 * x + 45 * offset)
     paints["brow"] = (hairs * strokes).astype(np.float32)
     z += 0.012 * s["brow_carved"] * hairs * strokes
@@ -278,12 +278,12 @@ def curves_bottom(s: dict, m: dict) -> float:
 def landmark_plan(s: dict, m: dict) -> dict[int, tuple[float, float]]:
     """Return x, y of the landmarks 17 to 67 that lie on the viewer's right half or in the middle, {iBUG index: (x, y)}."""
     places = {}
-    for number, x in zip(range(22, 27), (0.170, 0.332, 0.505, 0.67, 0.795), strict=True):
+    for number, x in zip(range(22, 27), (0.158, 0.306, 0.472, 0.635, 0.765), strict=True):
         moved_x = x + float(np.interp(x, BROW_X, m["brow_x"]))
         places[number] = (moved_x, float(brow_line(np.array([moved_x], np.float32), s, m)[0]))
     long, lift = s["nose_length"], 0.035 * m["wrinkle_nose"]
-    places |= {number: (0.0, y) for number, y in zip((27, 28, 29), (0.015, -0.165, -0.348), strict=True)}
-    places |= {30: (0.0, -0.545 * long + 0.5 * lift), 33: (0.0, -0.725 * long + 0.5 * lift)}
+    places |= {number: (0.0, y) for number, y in zip((27, 28, 29), (0.010, -0.185 * long, -0.375 * long), strict=True)}
+    places |= {30: (0.0, -0.565 * long + 0.5 * lift), 33: (0.0, -0.725 * long + 0.5 * lift)}
     places |= {34: (0.105 * s["nose_width"], -0.700 * long + lift), 35: (0.200 * s["nose_width"], -0.660 * long + lift)}
     cx, cy, half, cant = eye_place(s)
     for number, t, lid in ((42, -0.98, 0), (43, -0.38, 1), (44, 0.38, 1), (45, 0.96, 0), (46, 0.38, 2), (47, -0.38, 2)):

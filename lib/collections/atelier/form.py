@@ -13,21 +13,25 @@ from lib.collections.atelier.expression import movement
 WIDE = ((-1.765, -1.70, -1.55, -1.36, -1.12, -0.86, -0.58, -0.28, 0.0, 0.45, 0.8, 1.05, 1.28, 1.46, 1.57, 1.62),
         (0.08, 0.29, 0.52, 0.705, 0.865, 0.962, 1.008, 1.035, 1.045, 1.05, 1.005, 0.915, 0.745, 0.51, 0.27, 0.02))  # fmt: skip
 DEEP = ((-1.765, -1.70, -1.60, -1.48, -1.25, -0.98, -0.72, -0.30, 0.0, 0.30, 0.55, 0.85, 1.1, 1.3, 1.47, 1.57, 1.62),
-        (0.86, 1.13, 1.28, 1.335, 1.29, 1.345, 1.340, 1.300, 1.275, 1.345, 1.385, 1.34, 1.18, 0.94, 0.62, 0.34, 0.02))  # fmt: skip
+        (1.02, 1.23, 1.315, 1.345, 1.29, 1.345, 1.340, 1.300, 1.275, 1.345, 1.385, 1.34, 1.18, 0.94, 0.62, 0.34, 0.02))  # fmt: skip
 BACK = ((-1.765, -1.2, -0.6, 0.0, 0.6, 1.0, 1.3, 1.5, 1.62), (0.30, 0.75, 1.05, 1.36, 1.46, 1.32, 0.98, 0.58, 0.02))
 NEARER = 0.075  # the outline lies behind the features, so perspective makes it smaller: widths are given back here
 SQUARE = 2.2  # exponent of the head's cross-section: 2 would be an ellipse
 FRONT = 82  # columns of a half from the middle to 58 degrees
 JAW_ROWS = (0.13, -0.18, -0.48, -0.77, -1.04, -1.29, -1.50, -1.66, -1.715)  # heights of the landmarks 0 to 8 along the jaw
 
+JAW_ANGLES = (84, 84, 82, 78, 71, 60, 46, 25, 0)  # degrees from the front beyond which the landmarks 0 to 8 never slide
+
+JAW_YIELD = (0, 0.05, 0.2, 0.35, 0.5, 0.6, 0.6)  # of which, for each degree of yaw, the near side gives up so much
+
 # The shape of a head: name -> (usual value, spread, least, most). `age` 0 young to 1 old; `lowered` lids 0 open to 1 closed.
 SHAPE = {
     "face_width": (1.0, 0.030, 0.90, 1.12), "jaw": (0.0, 0.55, -1.2, 1.6), "chin": (0.0, 0.6, -1.2, 1.5), "cleft": (0.0, 0.0, 0, 1),
-    "chin_length": (0.0, 0.035, -0.1, 0.12), "cheekbone": (0.5, 0.5, -0.5, 1.8), "fullness": (0.0, 0.6, -1.3, 1.6),
+    "chin_length": (-0.02, 0.03, -0.1, 0.12), "cheekbone": (0.5, 0.5, -0.5, 1.8), "fullness": (0.0, 0.6, -1.3, 1.6),
     "eye_size": (0.98, 0.045, 0.85, 1.25), "eye_spacing": (0.0, 0.010, -0.03, 0.03), "eye_cant": (0.0, 0.012, -0.03, 0.06),
     "eye_depth": (0.915, 0.012, 0.86, 0.95), "orbit": (0.6, 0.10, 0.3, 1.5), "lowered": (0.0, 0.0, 0, 1), "gaze": (0.0, 0.008, -0.03, 0.03),
     "brow_y": (0.015, 0.018, -0.06, 0.08), "brow_arch": (0.0, 0.018, -0.06, 0.08), "brow_thick": (1.0, 0.15, 0.35, 1.6),
-    "brow_ridge": (0.0, 0.5, -1.2, 1.8), "brow_carved": (0.5, 0.4, 0, 2.0), "nose_length": (1.0, 0.025, 0.9, 1.12),
+    "brow_ridge": (0.0, 0.5, -1.2, 1.8), "brow_carved": (0.5, 0.4, 0, 2.0), "nose_length": (1.035, 0.025, 0.9, 1.12),
     "nose_width": (1.0, 0.08, 0.75, 1.4), "nose_height": (1.0, 0.08, 0.5, 1.35), "nose_hook": (0.0, 0.12, -0.3, 0.5),
     "mouth_width": (1.0, 0.045, 0.75, 1.2), "mouth_y": (0.0, 0.015, -0.05, 0.05), "mouth_curve": (0.0, 0.006, -0.03, 0.05),
     "lip_upper": (1.0, 0.13, 0.4, 1.6), "lip_lower": (1.0, 0.12, 0.4, 1.6), "parted": (0.0, 0.0, 0, 1), "age": (0.25, 0.2, 0, 1),
@@ -167,7 +171,7 @@ def head(shape: dict, units: dict, outward=None) -> tuple[Grid, np.ndarray, np.n
         whole.update({name: np.maximum(whole[name], paint) for name, paint in more.items()})
     texture = np.stack(np.broadcast_arrays(1.15 * angle, v), axis=2).astype(np.float32)
     rows = [int(np.argmin(np.abs(v[:, 0] - at))) for at in JAW_ROWS]
-    side = np.abs(np.degrees(_canvas()["angle"][0])) < 84
+    side = np.degrees(_canvas()["angle"][0]) < JAW_ANGLES[0]
     return Grid(lean(points, shape), texture, whole, "body", "head"), lean(marks, shape), lean(half[rows][:, side], shape)
 
 
@@ -200,7 +204,7 @@ def landmarks(half: np.ndarray, shape: dict, m: dict) -> np.ndarray:
     c = _canvas()
     for number, v in enumerate(JAW_ROWS):
         row = int(np.argmin(np.abs(c["v"][:, 0] - v)))
-        column = int(np.argmin(np.abs(np.degrees(c["angle"][0]) - (90 if number < 6 else (70, 29, 0)[number - 6]))))
+        column = int(np.argmin(np.abs(np.degrees(c["angle"][0]) - JAW_ANGLES[number])))
         marks[16 - number] = half[row, column]
         marks[number] = half[row, column] * (-1, 1, 1)
     return marks
@@ -213,10 +217,18 @@ def slide_jaw(marks: np.ndarray, jaw: np.ndarray, turn: np.ndarray, project) -> 
     turned away the outline runs over the cheek; on the near side it is the edge before the ear.
     """
     placed = marks @ turn.T
+    angles = np.degrees(_canvas()["angle"][0])
+    yaw = np.degrees(np.arctan2(turn[0, 2], turn[0, 0]))
     for number in range(7):
         for side, index in ((1, 16 - number), (-1, number)):
-            line = (jaw[number] * (side, 1, 1)) @ turn.T
+            near = max(0.0, -side * yaw) * JAW_YIELD[number]  # on the near side the lower jaw's border comes forward
+            reach = int((angles < JAW_ANGLES[number] - near).sum())
+            line = (jaw[number, :reach] * (side, 1, 1)) @ turn.T
             placed[index] = line[int(np.argmax(side * project(line)[:, 0]))]
+    for side, index, outer in ((1, 9, 10), (-1, 7, 6)):  # between the chin and the outline, as it is seen
+        line = (jaw[7, : len(angles[angles < 60])] * (side, 1, 1)) @ turn.T
+        middle = 0.5 * (project(placed[8])[0] + project(placed[outer])[0])
+        placed[index] = line[int(np.argmin(np.abs(project(line)[:, 0] - middle)))]
     return placed.astype(np.float32)
 
 
