@@ -19,7 +19,8 @@ from lib.expressions import EXPRESSIONS, ORDERS
 REPORTING = 50_000
 SCALE = float(os.environ.get("COMPENDIUM_BENCH_SCALE", "1"))
 MATERIALS = ("skin", "marble", "limestone", "granite", "bronze", "gold", "terracotta", "wood", "clay", "sandstone")
-WORN = {"skin": "humans", "terracotta": "warriors", "clay": "warriors", "gold": "buddha_dataset", "wood": "fitzwilliam", "sandstone": "fitzwilliam"}
+WORN = {"skin": "humans", "terracotta": "warriors", "clay": "warriors", "gold": "buddha_dataset", "wood": "fitzwilliam",
+        "sandstone": "fitzwilliam"}
 FER_CROPS = ((1, 0, 0), (0.9, 0, 0), (1.1, 0, 0), (1, 0.04, 0.03), (1, -0.04, -0.03))
 rows = []
 
@@ -52,7 +53,8 @@ def posed(material: str, index: int, seed: int, turned: bool) -> atelier.Piece:
     yaw = float(generator.choice([-1, 1]) * generator.uniform(20, 50) if turned else generator.uniform(-20, 20))
     mood = EXPRESSIONS[index % 7]
     wishes = {"presentation": "mask"} if index % 8 == 7 and not turned else {"presentation": "bust"}
-    return atelier.sculpt(int(generator.integers(2**31)), 160, tradition=WORN.get(material, "british_museum"), material=material, expression_of=mood,
+    return atelier.sculpt(int(generator.integers(2**31)), 160, tradition=WORN.get(material, "british_museum"), material=material,
+                          expression_of=mood,
                           intensity=float(generator.uniform(0.3, 1)), yaw=yaw, damaged={}, **wishes)  # fmt: skip
 
 
@@ -100,7 +102,8 @@ def test_detection_and_landmarks():
             for index in range(some(20 if aside else 40)):
                 piece = posed(material, index, REPORTING, aside)
                 box = piece.truth["faces"][0]["box"]
-                hits.append(any(face["confidence"] > 0.5 and intersection_over_union(face["box"], box) > 0.35 for face in mtcnn(piece.picture)))
+                hits.append(any(face["confidence"] > 0.5 and intersection_over_union(face["box"],
+                                                                                     box) > 0.35 for face in mtcnn(piece.picture)))
                 if weights.exists():
                     errors[aside].append(landmark_error(piece, str(weights)))
             found[material] = float(np.mean(hits))
@@ -145,8 +148,10 @@ def fer_crops(picture: np.ndarray, marks: np.ndarray) -> np.ndarray:
 
 def prototype_piece(tradition: str, material: str, name: str, index: int, intensity: float, seed: int):
     generator = specs.generator_of(seed, material, name, index)
-    return atelier.sculpt(int(generator.integers(2**31)), 160, tradition=tradition, material=material, expression_of=name, intensity=intensity,
-                          yaw=float(generator.uniform(-12, 12)), pitch=float(generator.normal(0, 4)), damaged={}, presentation="bust", beard="none", moustache="none")  # fmt: skip
+    return atelier.sculpt(int(generator.integers(2**31)), 160, tradition=tradition, material=material, expression_of=name,
+                          intensity=intensity,
+                          yaw=float(generator.uniform(-12, 12)), pitch=float(generator.normal(0, 4)), damaged={}, presentation="bust",
+                          beard="none", moustache="none")  # fmt: skip
 
 
 def fer_network():
@@ -174,7 +179,8 @@ def test_expressions_are_read():
     predict = fer_network()
     if predict is None:
         return
-    for tradition, material, target in (("humans", "skin", ">= .60"), ("british_museum", "marble", ">= .55"), ("warriors", "terracotta", "reported"), ("fitzwilliam", "bronze", "reported")):
+    for tradition, material, target in (("humans", "skin", ">= .60"), ("british_museum", "marble", ">= .55"),
+                                        ("warriors", "terracotta", "reported"), ("fitzwilliam", "bronze", "reported")):
         truth, crops = [], []
         for number, name in enumerate(EXPRESSIONS):
             for index in range(some(40)):
@@ -195,7 +201,8 @@ def test_expressions_are_read():
             crops = np.stack([fer_crops(piece.picture, piece.truth["faces"][0]["landmarks"]) for piece in pieces])
             means.append(float(predict(crops)[:, number].mean()))
         rising = all(later >= earlier - 0.005 for earlier, later in zip(means, means[1:], strict=False))
-        say(f"  mean p({name}) at 0, .25, .5, .75, 1", " ".join(f"{value:.2f}" for value in means), "rising" + ("" if rising else " (MISSED)"))
+        say(f"  mean p({name}) at 0, .25, .5, .75, 1", " ".join(f"{value:.2f}" for value in means),
+            "rising" + ("" if rising else " (MISSED)"))
 
 
 def unit_piece(index: int, seed: int):
@@ -203,8 +210,10 @@ def unit_piece(index: int, seed: int):
     generator = specs.generator_of(seed, "units", index)
     units = {unit: float(generator.uniform(2, 5)) if generator.random() < 0.25 else 0.0 for unit in expression.UNITS}
     material = str(generator.choice(["skin", "marble", "limestone", "bronze", "terracotta", "wood", "clay"]))
-    piece = atelier.sculpt(int(generator.integers(2**31)), 160, tradition=WORN.get(material, "british_museum"), material=material, units=units,
-                           yaw=float(generator.uniform(-12, 12)), pitch=float(generator.normal(0, 3)), damaged={}, presentation="bust", beard="none", moustache="none")  # fmt: skip
+    piece = atelier.sculpt(int(generator.integers(2**31)), 160, tradition=WORN.get(material, "british_museum"), material=material,
+                           units=units,
+                           yaw=float(generator.uniform(-12, 12)), pitch=float(generator.normal(0, 3)), damaged={}, presentation="bust",
+                           beard="none", moustache="none")  # fmt: skip
     return piece, units
 
 
@@ -217,7 +226,8 @@ def aligned(piece, side: int = 128) -> np.ndarray:
     turn = np.arctan2(across[1], across[0])
     rotate = zoom * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     shift = np.array([side / 2, side * 0.34]) - rotate @ eyes.mean(axis=0)
-    return cv2.warpAffine(cv2.cvtColor(piece.picture, cv2.COLOR_RGB2GRAY), np.column_stack([rotate, shift]), (side, side), flags=cv2.INTER_AREA)
+    return cv2.warpAffine(cv2.cvtColor(piece.picture, cv2.COLOR_RGB2GRAY), np.column_stack([rotate, shift]), (side, side),
+                          flags=cv2.INTER_AREA)
 
 
 def test_units_can_be_read():

@@ -28,18 +28,32 @@ def draw_damage(generator: np.random.Generator, likely: float = 0.35) -> dict[st
     return {str(kind): round(float(generator.uniform(0.4, 1.0)), 3) for kind in kinds}
 
 
-def suffered(grid: Grid, marks: np.ndarray, damage: dict, generator: np.random.Generator) -> tuple[Grid, np.ndarray, np.ndarray]:
-    """Return the damaged head, its landmarks moved with the surface, and which landmarks are lost (68,).
+def suffered(grid: Grid, marks: np.ndarray, damage: dict, generator: np.random.Generator, worn=()) -> tuple[Grid, np.ndarray, list[Grid]]:
+    """Return the damaged head, which landmarks are lost (68,), and what it wears, broken with it.
 
     A break is a plane: whatever lies beyond it is cut down to it, roughened by noise.
     """
     breaks = [plane for kind, amount in damage.items() for plane in _planes(kind, amount, generator)]
     offset = generator.integers(0, 512, 2)
-    points, paints = grid.points, dict(grid.paints)
     lost = np.zeros(len(marks), bool)
-    if "erosion" in damage:
-        points = _eroded(points, grid.texture, damage["erosion"], offset)
-        paints = {name: paint * (1 - 0.5 * damage["erosion"]) if name in ("line", "brow") else paint for name, paint in paints.items()}
+    for normal, distance, _, middle, radius in breaks:
+        lost |= ((marks @ normal - distance) > 0.06) & (np.linalg.norm(marks - middle, axis=1) < 0.9 * radius)
+    whole = [_broken(each, breaks, offset) for each in worn]
+    return _worn_down(_broken(_weathered(grid, damage, offset), breaks, offset), damage, offset), lost, whole
+
+
+def _weathered(grid: Grid, damage: dict, offset) -> Grid:
+    if "erosion" not in damage:
+        return grid
+    points = _eroded(grid.points, grid.texture, damage["erosion"], offset)
+    keep = 1 - 0.5 * damage["erosion"]
+    return grid._replace(points=points, paints={name: paint * keep if name in ("line", "brow") else paint for name,
+                                                paint in grid.paints.items()})
+
+
+def _broken(grid: Grid, breaks: list, offset) -> Grid:
+    """Return a grid cut down to every plane of `breaks` within its reach."""
+    points, paints = grid.points, dict(grid.paints)
     for normal, distance, rough, middle, radius in breaks:
         noise = rough * sample(tile(1, 1.5), grid.texture[..., 0], grid.texture[..., 1], 90, offset)
         near = step(radius, 0.8 * radius, np.linalg.norm(points - middle, axis=2))
@@ -47,14 +61,18 @@ def suffered(grid: Grid, marks: np.ndarray, damage: dict, generator: np.random.G
         points = points - beyond[..., None] * normal
         gone = step(0.0, 0.03, beyond)
         paints = {name: paint * (1 - gone) for name, paint in paints.items()}
-        lost |= ((marks @ normal - distance) > 0.06) & (np.linalg.norm(marks - middle, axis=1) < 0.9 * radius)
+    return grid._replace(points=points.astype(np.float32), paints=paints)
+
+
+def _worn_down(grid: Grid, damage: dict, offset) -> Grid:
+    points, paints = grid.points, dict(grid.paints)
     if "cracks" in damage:
         field = sample(tile(2, 2.0), grid.texture[..., 0], grid.texture[..., 1], 45, offset)
         limit = sample(tile(0, 2.0), grid.texture[..., 0], grid.texture[..., 1], 30, offset)
         crack = np.maximum(0, 1 - np.abs(field) / 0.045) * step(0.3, 0.8, limit + damage["cracks"])
         paints["line"] = np.maximum(paints["line"], 1.3 * crack)
         points = points - np.array([0, 0, 0.03], np.float32) * crack[..., None]
-    return grid._replace(points=points.astype(np.float32), paints=paints), marks, lost
+    return grid._replace(points=points.astype(np.float32), paints=paints)
 
 
 def _planes(kind, amount, generator):
@@ -77,7 +95,8 @@ def _planes(kind, amount, generator):
         return result
     if kind == "missing part":
         side = generator.choice([-1, 1])
-        choices = [((0.25 * side, 1.0, 0.15), (0.2 * side, 0.95, 0)), ((side, 0.45, 0.2), (0.86 * side, 0.1, 0.4)), ((0.5 * side, -0.9, 0.35), (0.35 * side, -1.36, 0.9))]
+        choices = [((0.25 * side, 1.0, 0.15), (0.2 * side, 0.95, 0)), ((side, 0.45, 0.2), (0.86 * side, 0.1, 0.4)),
+                   ((0.5 * side, -0.9, 0.35), (0.35 * side, -1.36, 0.9))]
         direction, through = choices[int(generator.integers(3))]
         return [plane(direction, np.array(through) * (1.12 - 0.12 * amount), 0.045, 5.0)]
     return []

@@ -56,7 +56,8 @@ def eye_place(s: dict) -> tuple[float, float, float, float]:
 
 def brow_line(x, s: dict, m: dict):
     """Return the height of the middle of the brow at x."""
-    rest = curve(x - curve(x, BROW_X, m["brow_x"]), BROW_X, BROW_Y + s["brow_y"] + s["brow_arch"] * np.array([-0.2, -0.2, 0.3, 1, 0.5, -0.5, -0.5]))
+    rest = curve(x - curve(x, BROW_X, m["brow_x"]), BROW_X,
+                 BROW_Y + s["brow_y"] + s["brow_arch"] * np.array([-0.2, -0.2, 0.3, 1, 0.5, -0.5, -0.5]))
     return rest + curve(x, BROW_X, m["brow_y"])
 
 
@@ -169,7 +170,8 @@ def nose(x, y, z, paints, s, m):
     hole = bump(x, y, (0.085 * s["nose_width"], -0.705 * long + 0.6 * lift), (0.034, 0.017))
     z -= 0.10 * hole
     paints["line"] = np.maximum(paints["line"], np.minimum(1, 1.4 * hole))
-    wrinkles = (ridge(y + 0.03 - 0.5 * x, 0.024) + ridge(y + 0.12 - 0.6 * x, 0.022) + 0.6 * ridge(y - 0.06 - 0.3 * x, 0.02)) * step(0.19, 0.10, x)
+    wrinkles = (ridge(y + 0.03 - 0.5 * x, 0.024) + ridge(y + 0.12 - 0.6 * x, 0.022) + 0.6 * ridge(y - 0.06 - 0.3 * x,
+                                                                                                  0.02)) * step(0.19, 0.10, x)
     z -= 0.036 * m["wrinkle_nose"] * wrinkles
     paints["line"] = np.maximum(paints["line"], 0.4 * m["wrinkle_nose"] * wrinkles)
     z += 0.035 * m["wrinkle_nose"] * bump(x, y, (0.20, -0.24), (0.09, 0.15))
@@ -212,13 +214,16 @@ def mouth(x, y, z, paints, s, m):
     thick_upper, thick_lower = np.maximum(top - upper, 0.004), np.maximum(lower - bottom, 0.004)
     part_upper, part_lower = (y - upper) / thick_upper, (lower - y) / thick_lower
     full_upper, full_lower = min(1.0, curves.upper / 0.08), min(1.0, curves.lower / 0.1)
-    roll_upper = np.where((part_upper >= 0) & (part_upper <= 1), np.sqrt(np.clip(part_upper * (1 - part_upper), 0, 1)) + 0.25 * (1 - part_upper), 0)
-    roll_lower = np.where((part_lower >= 0) & (part_lower <= 1), np.sqrt(np.clip(part_lower * (1 - part_lower), 0, 1)) + 0.15 * (1 - part_lower), 0)
+    roll_upper = np.where((part_upper >= 0) & (part_upper <= 1), np.sqrt(np.clip(part_upper * (1 - part_upper), 0,
+                                                                                 1)) + 0.25 * (1 - part_upper), 0)
+    roll_lower = np.where((part_lower >= 0) & (part_lower <= 1), np.sqrt(np.clip(part_lower * (1 - part_lower), 0,
+                                                                                 1)) + 0.15 * (1 - part_lower), 0)
     z += (0.075 * full_upper * roll_upper + (0.105 + 0.03 * m["chin"]) * full_lower * roll_lower) * inside * end
     z += 0.014 * ridge(y - top - 0.008, 0.016) * inside * end  # the crisp edge of the upper lip
     red = np.clip(0.5 + (top - y) / 0.016, 0, 1) * np.clip(0.5 + (y - bottom) / 0.016, 0, 1) * inside
     gap = np.maximum(upper - lower, 0)
-    open_here = np.clip((upper - y) / 0.018, 0, 1) * np.clip((y - lower) / 0.018, 0, 1) * step(1.0, 0.95, x / curves.half) * step(0.006, 0.022, gap)
+    open_here = np.clip((upper - y) / 0.018, 0, 1) * np.clip((y - lower) / 0.018, 0, 1) * step(1.0, 0.95,
+                                                                                               x / curves.half) * step(0.006, 0.022, gap)
     seam = ridge(y - line, 0.013) * step(1.12, 1.0, x / curves.half) * step(0.03, 0.01, gap)
     z -= 0.034 * seam
     _inside_of_mouth(x, y, z, paints, open_here, curves, m)
@@ -233,7 +238,8 @@ def mouth(x, y, z, paints, s, m):
 def _inside_of_mouth(x, y, z, paints, open_here, curves, m):
     tooth_edge = -1.050 - 0.012 * np.exp(-((x / 0.12) ** 2)) + 0.01 * m["smile"] + 0.4 * m["lift_lip"]
     floor = -1.10 - 0.95 * m["jaw"]
-    bright = np.clip(0.5 + (y - tooth_edge) / 0.014, 0, 1) * step(0.34, 0.26, x) + 0.8 * np.clip(0.5 + (floor - y) / 0.014, 0, 1) * step(0.26, 0.2, x)
+    bright = np.clip(0.5 + (y - tooth_edge) / 0.014, 0, 1) * step(0.34, 0.26, x) + 0.8 * np.clip(0.5 + (floor - y) / 0.014, 0,
+                                                                                                 1) * step(0.26, 0.2, x)
     bright = np.clip(bright, 0, 1)
     cut = 1 - 0.35 * ridge(np.mod(x + 0.0375, 0.075) - 0.0375, 0.008) * (x > 0.02)
     paints["teeth"] = open_here * bright * cut
@@ -244,14 +250,16 @@ def _inside_of_mouth(x, y, z, paints, open_here, curves, m):
 def _around_mouth(x, y, z, paints, curves, m):
     corner = curves.middle + curves.corner
     dent = ridge(x - curves.half - 0.065 - 1.1 * (y - corner) ** 2, 0.022) * step(0.16, 0.08, np.abs(y - corner))
-    z += 0.055 * m["dimple"] * (bump(x, y, (curves.half + 0.135, corner), (0.07, 0.12)) + 0.5 * bump(x, y, (curves.half - 0.02, corner), (0.06, 0.07)))
+    z += 0.055 * m["dimple"] * (bump(x, y, (curves.half + 0.135, corner),
+                                     (0.07, 0.12)) + 0.5 * bump(x, y, (curves.half - 0.02, corner), (0.06, 0.07)))
     z -= 0.075 * m["dimple"] * dent
     pleats = np.cos(x * (2 * np.pi / 0.085)) * bump(x, y, (0.0, curves.middle), (0.26, 0.17)) * step(0.03, 0.07, np.abs(y - curves.middle))
     z += 0.008 * m["tight"] * pleats
     stretch = ridge(x - curves.half - 0.055, 0.02) * step(0.22, 0.1, np.abs(y - corner + 0.05))
     z -= 0.040 * m["stretch"] * stretch
     z += 0.035 * m["raise_lip"] * bump(x, y, (0.26, -0.82), (0.12, 0.07))
-    paints["line"] = np.maximum.reduce([paints["line"], 0.6 * m["dimple"] * dent, 0.3 * m["stretch"] * stretch, 0.15 * m["tight"] * np.maximum(0, -pleats)])
+    paints["line"] = np.maximum.reduce([paints["line"], 0.6 * m["dimple"] * dent, 0.3 * m["stretch"] * stretch,
+                                        0.15 * m["tight"] * np.maximum(0, -pleats)])
     philtrum = bump(x, y, (0, -0.83), (0.035, 0.06))
     z += 0.016 * bump(x, y, (0.06, -0.84), (0.028, 0.06)) - 0.022 * philtrum
 
@@ -329,5 +337,6 @@ def markings(x, y, z, paints, s):
             turn, radius = np.arctan2(y - 0.66, x - 0.26), np.hypot(x - 0.26, y - 0.66)
             sign = np.maximum(sign, np.maximum(0, np.cos(turn - radius * 36)) * step(0.24, 0.20, radius))
         else:
-            sign = np.maximum(step(0.035, 0.02, np.abs(y + 0.30)), step(0.035, 0.02, np.abs(y - 0.55))) + step(0.05, 0.03, np.abs(x)) * (y > 0.4)
+            sign = np.maximum(step(0.035, 0.02, np.abs(y + 0.30)), step(0.035, 0.02,
+                                                                        np.abs(y - 0.55))) + step(0.05, 0.03, np.abs(x)) * (y > 0.4)
         paints["lip"] = np.maximum(paints["lip"], np.clip(1.4 * sign, 0, 1) * (1 - paints["line"]))

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from lib.collections.atelier import features, stylised
-from lib.collections.atelier.geometry import PAINTS, Grid, ball, bump, curve, moved, rotation, smooth_lathe, step
 from lib.collections.atelier.expression import movement
+from lib.collections.atelier.geometry import PAINTS, Grid, ball, bump, moved, rotation, smooth_lathe, step
 
 # Half width and front depth of the head at heights y: the mean 68-point face below the eyes, an average skull above.
 WIDE = ((-1.765, -1.70, -1.55, -1.36, -1.12, -0.86, -0.58, -0.28, 0.0, 0.45, 0.8, 1.05, 1.28, 1.46, 1.57, 1.62),
@@ -80,7 +80,9 @@ def bare_half(shape: dict, drop: float) -> tuple[np.ndarray, np.ndarray, np.ndar
     """Return x, y, z of the right half of the head before its features; `drop` lowers the jaw."""
     c = _canvas()
     low = step(-0.55, -1.25, c["v"])
-    wide = c["wide"] * ((1 + NEARER * step(-1.55, -1.0, c["v"])) * shape["face_width"] * (1 + 0.05 * shape["jaw"] * bump(c["v"], c["v"] * 0, (-1.25, 0), (0.26, 1))))
+    nothing = c["v"] * 0
+    wide = c["wide"] * (1 + NEARER * step(-1.55, -1.0, c["v"])) * shape["face_width"]
+    wide = wide * (1 + 0.05 * shape["jaw"] * bump(c["v"], nothing, (-1.25, 0), (0.26, 1)))
     wide = wide * (1 + 0.03 * shape["fullness"] * bump(c["v"], c["v"] * 0, (-0.85, 0), (0.3, 1)))
     deep = c["deep"] * (1 + (shape["skull"] - 1) * step(0.35, 1.0, c["v"]))
     wide, deep = np.maximum(wide, 1e-3), np.maximum(deep, 1e-3)
@@ -143,7 +145,8 @@ def lean(points: np.ndarray, shape: dict) -> np.ndarray:
     side = np.tanh(2.5 * x) * front
     nose, lips = np.exp(-(((y + 0.5) / 0.3) ** 2)), np.exp(-(((y + 1.05) / 0.28) ** 2))
     new_x = x + front * (0.012 * a[0] * nose + 0.016 * a[1] * lips)
-    new_y = y + side * (0.010 * a[2] * np.exp(-(((y - 0.28) / 0.16) ** 2)) + 0.008 * a[3] * np.exp(-(((y + 0.01) / 0.12) ** 2)) + 0.012 * a[4] * lips)
+    brows, eyes = np.exp(-(((y - 0.28) / 0.16) ** 2)), np.exp(-(((y + 0.01) / 0.12) ** 2))
+    new_y = y + side * (0.010 * a[2] * brows + 0.008 * a[3] * eyes + 0.012 * a[4] * lips)
     return np.stack([new_x, new_y, z * (1 + 0.006 * a[5] * side)], axis=-1).astype(np.float32)
 
 
@@ -263,14 +266,17 @@ def neck(shape: dict, top: float = -0.9, bottom: float = -2.75, thick: float = 1
     grid = smooth_lathe(profile, rows=34, columns=49, name="neck")
     x, y, z = (grid.points[..., axis] for axis in range(3))
     cord = bump(x - 0.28 - 0.12 * (y + 2.0), y, (0, -2.0), (0.08, 0.5)) + bump(-x - 0.28 - 0.12 * (y + 2.0), y, (0, -2.0), (0.08, 0.5))
-    grid.points[..., 2] = z + (z > -0.2) * (0.05 * cord + 0.045 * bump(x, y, (0, -1.95), (0.09, 0.11)) - 0.06 * bump(x, y, (0, -2.42), (0.1, 0.1)))
+    grid.points[..., 2] = z + (z > -0.2) * (0.05 * cord + 0.045 * bump(x, y, (0, -1.95),
+                                                                       (0.09, 0.11)) - 0.06 * bump(x, y, (0, -2.42), (0.1, 0.1)))
     return grid
 
 
 def shoulders(width: float = 1.0, cut: float = -3.7, rounded: bool = False) -> Grid:
     """Return chest and shoulders down to `cut`; `rounded` gives the classical bust its curved lower edge."""
-    profile = [(-2.02, 0.50, 0.42, 0, -0.30), (-2.22, 0.66, 0.50, 0, -0.31), (-2.40, 0.98, 0.58, 0, -0.33), (-2.54, 1.42 * width, 0.66, 0, -0.34),
-               (-2.72, 1.80 * width, 0.74, 0, -0.33), (-3.0, 2.0 * width, 0.86, 0, -0.30), (-3.4, 2.02 * width, 0.98, 0, -0.24), (cut, 1.94 * width, 1.0, 0, -0.2)]
+    profile = [(-2.02, 0.50, 0.42, 0, -0.30), (-2.22, 0.66, 0.50, 0, -0.31), (-2.40, 0.98, 0.58, 0, -0.33),
+               (-2.54, 1.42 * width, 0.66, 0, -0.34),
+               (-2.72, 1.80 * width, 0.74, 0, -0.33), (-3.0, 2.0 * width, 0.86, 0, -0.30), (-3.4, 2.02 * width, 0.98, 0, -0.24),
+               (cut, 1.94 * width, 1.0, 0, -0.2)]
     grid = smooth_lathe(profile, rows=56, columns=81, flat=2.3, name="shoulders")
     x, y, z = (grid.points[..., axis] for axis in range(3))
     front = step(-0.4, 0.2, z)

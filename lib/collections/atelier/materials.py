@@ -9,39 +9,51 @@ from lib.compendium.errors import ParameterError, did_you_mean
 
 # colour: linear RGB; grain: mottling; speck: crystals; bump: roughness of the surface in units; dirt: darkening in grooves; wear: paler
 # edges; gloss and sharpness: highlight; wrap: how far light creeps round (translucency); lines: how dark painted lines are.
-_STONE = {"grain": 0.10, "speck": 0.0, "bump": 0.004, "dirt": 0.45, "wear": 0.10, "gloss": 0.05, "sharpness": 12, "wrap": 0.12, "lines": 0.42,
+_STONE = {"grain": 0.10, "speck": 0.0, "bump": 0.004, "dirt": 0.45, "wear": 0.10, "gloss": 0.05, "sharpness": 12, "wrap": 0.12,
+          "lines": 0.42,
           "metal": 0.0, "veins": 0.0, "vein_colour": (0.25, 0.25, 0.27), "dirt_colour": (0.16, 0.12, 0.08), "patina": 0.0,
           "patina_colour": (0.15, 0.34, 0.27), "wood": 0.0, "pits": 0.0, "lip_tint": 0.0}  # fmt: skip
 MATERIALS = {
-    "marble": {**_STONE, "colour": (0.58, 0.555, 0.50), "grain": 0.05, "bump": 0.0015, "dirt": 0.40, "gloss": 0.11, "sharpness": 26, "wrap": 0.26,
+    "marble": {**_STONE, "colour": (0.58, 0.555, 0.50), "grain": 0.05, "bump": 0.0015, "dirt": 0.40, "gloss": 0.11, "sharpness": 26,
+               "wrap": 0.26,
                "veins": 0.45},
     "limestone": {**_STONE, "colour": (0.52, 0.45, 0.33), "grain": 0.12, "bump": 0.0045, "pits": 0.3, "lines": 0.50},
     "sandstone": {**_STONE, "colour": (0.44, 0.29, 0.19), "grain": 0.15, "bump": 0.006, "lines": 0.50},
-    "granite": {**_STONE, "colour": (0.33, 0.31, 0.30), "grain": 0.05, "speck": 0.15, "bump": 0.0025, "gloss": 0.12, "sharpness": 22, "lines": 0.55},
-    "schist": {**_STONE, "colour": (0.15, 0.155, 0.15), "grain": 0.14, "bump": 0.0035, "gloss": 0.10, "sharpness": 18, "dirt_colour": (0.22, 0.19, 0.15),
+    "granite": {**_STONE, "colour": (0.33, 0.31, 0.30), "grain": 0.05, "speck": 0.15, "bump": 0.0025, "gloss": 0.12, "sharpness": 22,
+                "lines": 0.55},
+    "schist": {**_STONE, "colour": (0.15, 0.155, 0.15), "grain": 0.14, "bump": 0.0035, "gloss": 0.10, "sharpness": 18,
+               "dirt_colour": (0.22, 0.19, 0.15),
                "lines": 0.55, "dirt": 0.3},
-    "bronze": {**_STONE, "colour": (0.13, 0.082, 0.042), "metal": 0.85, "patina": 0.6, "gloss": 0.20, "sharpness": 24, "bump": 0.002, "grain": 0.16,
+    "bronze": {**_STONE, "colour": (0.13, 0.082, 0.042), "metal": 0.85, "patina": 0.6, "gloss": 0.20, "sharpness": 24, "bump": 0.002,
+               "grain": 0.16,
                "dirt": 0.5, "dirt_colour": (0.03, 0.035, 0.03), "wear": 0.3, "lines": 0.55},
-    "gold": {**_STONE, "colour": (0.42, 0.24, 0.065), "metal": 1.0, "gloss": 0.35, "sharpness": 30, "bump": 0.001, "grain": 0.07, "dirt": 0.6,
+    "gold": {**_STONE, "colour": (0.42, 0.24, 0.065), "metal": 1.0, "gloss": 0.35, "sharpness": 30, "bump": 0.001, "grain": 0.07,
+             "dirt": 0.6,
              "dirt_colour": (0.10, 0.03, 0.01), "lines": 0.5},
     "terracotta": {**_STONE, "colour": (0.47, 0.215, 0.115), "grain": 0.14, "bump": 0.004, "pits": 0.15, "gloss": 0.03, "lines": 0.5},
-    "wood": {**_STONE, "colour": (0.30, 0.165, 0.075), "wood": 0.55, "grain": 0.08, "bump": 0.002, "gloss": 0.10, "sharpness": 16, "lines": 0.58,
+    "wood": {**_STONE, "colour": (0.30, 0.165, 0.075), "wood": 0.55, "grain": 0.08, "bump": 0.002, "gloss": 0.10, "sharpness": 16,
+             "lines": 0.58,
              "dirt_colour": (0.04, 0.025, 0.015)},
-    "dark wood": {**_STONE, "colour": (0.105, 0.062, 0.038), "wood": 0.5, "grain": 0.1, "bump": 0.0025, "gloss": 0.16, "sharpness": 18, "lines": 0.6,
+    "dark wood": {**_STONE, "colour": (0.105, 0.062, 0.038), "wood": 0.5, "grain": 0.1, "bump": 0.0025, "gloss": 0.16, "sharpness": 18,
+                  "lines": 0.6,
                   "dirt_colour": (0.02, 0.015, 0.01)},
     "clay": {**_STONE, "colour": (0.40, 0.33, 0.26), "grain": 0.12, "bump": 0.004, "pits": 0.1, "gloss": 0.03, "lines": 0.5},
     "grey clay": {**_STONE, "colour": (0.27, 0.255, 0.235), "grain": 0.13, "bump": 0.005, "pits": 0.1, "gloss": 0.03, "lines": 0.5},
-    "plaster": {**_STONE, "colour": (0.58, 0.54, 0.47), "grain": 0.08, "bump": 0.004, "gloss": 0.02, "lines": 0.5, "dirt": 0.5, "lip_tint": 0.8},
+    "plaster": {**_STONE, "colour": (0.58, 0.54, 0.47), "grain": 0.08, "bump": 0.004, "gloss": 0.02, "lines": 0.5, "dirt": 0.5,
+                "lip_tint": 0.8},
     "painted wood": {**_STONE, "colour": (0.55, 0.47, 0.37), "wood": 0.15, "grain": 0.08, "gloss": 0.12, "lines": 0.75, "lip_tint": 0.8},
-    "skin": {**_STONE, "colour": (0.55, 0.33, 0.235), "grain": 0.045, "bump": 0.0016, "dirt": 0.30, "dirt_colour": (0.20, 0.06, 0.035), "wear": 0.0,
+    "skin": {**_STONE, "colour": (0.55, 0.33, 0.235), "grain": 0.045, "bump": 0.0016, "dirt": 0.30, "dirt_colour": (0.20, 0.06, 0.035),
+             "wear": 0.0,
              "gloss": 0.075, "sharpness": 14, "wrap": 0.30, "lines": 0.88, "lip_tint": 1.0},
-    "paint": {**_STONE, "colour": (0.56, 0.36, 0.25), "grain": 0.05, "bump": 0.0, "dirt": 0.30, "dirt_colour": (0.15, 0.06, 0.03), "gloss": 0.03,
+    "paint": {**_STONE, "colour": (0.56, 0.36, 0.25), "grain": 0.05, "bump": 0.0, "dirt": 0.30, "dirt_colour": (0.15, 0.06, 0.03),
+              "gloss": 0.03,
               "sharpness": 10, "wrap": 0.30, "lines": 0.85, "lip_tint": 1.0},
 }  # fmt: skip
 TONES = ((0.62, 0.41, 0.315), (0.55, 0.335, 0.235), (0.44, 0.255, 0.165), (0.30, 0.165, 0.10), (0.175, 0.092, 0.057), (0.105, 0.056, 0.037))
 HAIR = ((0.018, 0.014, 0.012), (0.045, 0.026, 0.015), (0.10, 0.055, 0.028), (0.24, 0.15, 0.07), (0.20, 0.07, 0.03), (0.30, 0.29, 0.28))
 IRISES = ((0.05, 0.028, 0.016), (0.09, 0.05, 0.022), (0.07, 0.085, 0.06), (0.10, 0.15, 0.20))
-CLOTHS = ((0.10, 0.12, 0.20), (0.35, 0.08, 0.07), (0.30, 0.30, 0.31), (0.08, 0.16, 0.12), (0.46, 0.40, 0.30), (0.05, 0.05, 0.055), (0.42, 0.28, 0.10))
+CLOTHS = ((0.10, 0.12, 0.20), (0.35, 0.08, 0.07), (0.30, 0.30, 0.31), (0.08, 0.16, 0.12), (0.46, 0.40, 0.30), (0.05, 0.05, 0.055),
+          (0.42, 0.28, 0.10))
 EYES = ("blank", "incised", "drilled", "painted", "inlaid")
 
 
@@ -219,5 +231,6 @@ def _finish(material, piece, albedo, bump, buffers, cloud):
         gloss = np.where(ground, 0.05, gloss)
         if metal is not None:
             metal = np.where(ground[..., None], 0, metal)
-    return {"albedo": np.maximum(albedo, 0.004).astype(np.float32), "bump": cv2.GaussianBlur(bump.astype(np.float32), (0, 0), 0.6), "gloss": gloss,
+    return {"albedo": np.maximum(albedo, 0.004).astype(np.float32), "bump": cv2.GaussianBlur(bump.astype(np.float32), (0, 0), 0.6),
+            "gloss": gloss,
             "sharpness": material["sharpness"], "wrap": wrap, "rim": 1.0 if living else 0.35, "metal": metal}  # fmt: skip

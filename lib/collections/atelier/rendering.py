@@ -70,7 +70,8 @@ def normals(points: np.ndarray) -> np.ndarray:
     """Return unit normals (rows, columns, 3) of a grid of points."""
     down, across = np.empty_like(points), np.empty_like(points)
     down[1:-1], down[0], down[-1] = points[2:] - points[:-2], points[1] - points[0], points[-1] - points[-2]
-    across[:, 1:-1], across[:, 0], across[:, -1] = points[:, 2:] - points[:, :-2], points[:, 1] - points[:, 0], points[:, -1] - points[:, -2]
+    across[:, 1:-1], across[:, 0], across[:, -1] = points[:, 2:] - points[:, :-2], points[:,
+                                                                                          1] - points[:, 0], points[:, -1] - points[:, -2]
     a, b = across, down
     normal = np.stack([a[..., 1] * b[..., 2] - a[..., 2] * b[..., 1], a[..., 2] * b[..., 0] - a[..., 0] * b[..., 2],
                        a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]], axis=-1)  # fmt: skip
@@ -214,7 +215,8 @@ def occlusion(buffers: Buffers, pixels_per_unit: float) -> tuple[np.ndarray, np.
 def shadow(buffers: Buffers, light: Light, pixels_per_unit: float) -> np.ndarray:
     """Return how much of the key light arrives, 0 to 1, by walking the depth buffer toward the light."""
     height, width = buffers.depth.shape
-    depth = cv2.resize(np.where(buffers.cover, buffers.depth, -50).astype(np.float32), (width // 2, height // 2), interpolation=cv2.INTER_NEAREST)
+    depth = cv2.resize(np.where(buffers.cover, buffers.depth, -50).astype(np.float32), (width // 2, height // 2),
+                       interpolation=cv2.INTER_NEAREST)
     toward, scale = light.direction(), pixels_per_unit / 2
     blocked = np.zeros_like(depth)
     start = np.where(depth > -40, depth, 50)

@@ -67,12 +67,14 @@ def torso(presentation: str, garment: str, shape: dict, generator: np.random.Gen
 
 
 def socle(top: float) -> list[Grid]:
-    rows = [(top + 0.15, 0.42, 0.40), (top, 0.36, 0.34), (top - 0.2, 0.30, 0.28), (top - 0.5, 0.48, 0.46), (top - 0.6, 0.85, 0.8), (top - 0.8, 0.9, 0.85), (top - 2, 0.9, 0.85)]
+    rows = [(top + 0.15, 0.42, 0.40), (top, 0.36, 0.34), (top - 0.2, 0.30, 0.28), (top - 0.5, 0.48, 0.46), (top - 0.6, 0.85, 0.8),
+            (top - 0.8, 0.9, 0.85), (top - 2, 0.9, 0.85)]
     return [smooth_lathe(rows, rows=40, columns=40, stuff="body")]
 
 
 def plinth(top: float, wide: float) -> list[Grid]:
-    return [lathe([(top + 0.02, 0.02, 0.02), (top, wide, 1.3), (top - 0.25, wide, 1.3), (top - 0.27, wide * 1.05, 1.35), (top - 4, wide * 1.05, 1.35)], 48, 7, "ground")]
+    return [lathe([(top + 0.02, 0.02, 0.02), (top, wide, 1.3), (top - 0.25, wide, 1.3), (top - 0.27, wide * 1.05, 1.35),
+                   (top - 4, wide * 1.05, 1.35)], 48, 7, "ground")]
 
 
 def mount(top: float) -> list[Grid]:
@@ -87,16 +89,20 @@ def limb(path, radii, stuff="body", rows=26) -> Grid:
 
 def seated(shape: dict, garment: str) -> list[Grid]:
     """A figure in meditation: crossed legs, hands in the lap, on a lotus seat."""
-    body = smooth_lathe([(-2.15, 0.55, 0.5, 0, -0.3), (-2.5, 1.45, 0.72, 0, -0.3), (-3.0, 1.80, 0.86, 0, -0.3), (-4.0, 1.50, 0.85, 0, -0.25), (-5.2, 1.35, 0.9, 0, -0.2),
+    body = smooth_lathe([(-2.15, 0.55, 0.5, 0, -0.3), (-2.5, 1.45, 0.72, 0, -0.3), (-3.0, 1.80, 0.86, 0, -0.3),
+                         (-4.0, 1.50, 0.85, 0, -0.25), (-5.2, 1.35, 0.9, 0, -0.2),
                          (-6.2, 1.55, 1.0, 0, -0.1)], rows=70, columns=72, flat=2.3)  # fmt: skip
     x, y = body.points[..., 0], body.points[..., 1]
     folds = 0.05 * np.cos(7 * (y + 0.5 * x)) * step(-2.6, -3.0, y + 0.5 * x)
     body.points[..., 2] += folds
     grids = [form.neck(shape), body]
     for s in (-1, 1):
-        grids.append(limb([(s * 1.6, -2.85, -0.3), (s * 2.05, -4.2, -0.1), (s * 1.75, -5.3, 0.6), (s * 0.35, -5.75, 1.5)], [0.50, 0.44, 0.40, 0.26]))
-        grids.append(limb([(s * 0.9, -6.25, 0.0), (s * 2.9, -6.55, 0.9), (s * 1.6, -6.7, 1.9), (-s * 0.9, -6.6, 1.9)], [0.7, 0.72, 0.52, 0.34]))
-    seat = lathe([(-7.0, 3.2, 2.4, 0, 0.4), (-7.25, 3.5, 2.6, 0, 0.4), (-7.9, 2.9, 2.2, 0, 0.4), (-8.1, 3.3, 2.5, 0, 0.4), (-9.5, 3.3, 2.5, 0, 0.4)], 97, 2.4)
+        grids.append(limb([(s * 1.6, -2.85, -0.3), (s * 2.05, -4.2, -0.1), (s * 1.75, -5.3, 0.6), (s * 0.35, -5.75, 1.5)],
+                          [0.50, 0.44, 0.40, 0.26]))
+        grids.append(limb([(s * 0.9, -6.25, 0.0), (s * 2.9, -6.55, 0.9), (s * 1.6, -6.7, 1.9), (-s * 0.9, -6.6, 1.9)],
+                          [0.7, 0.72, 0.52, 0.34]))
+    seat = lathe([(-7.0, 3.2, 2.4, 0, 0.4), (-7.25, 3.5, 2.6, 0, 0.4), (-7.9, 2.9, 2.2, 0, 0.4), (-8.1, 3.3, 2.5, 0, 0.4),
+                  (-9.5, 3.3, 2.5, 0, 0.4)], 97, 2.4)
     seat.points[..., 0] *= 1 + 0.02 * np.cos(np.linspace(-np.pi, np.pi, 97) * 22)[None]
     return [*grids, seat]
 
@@ -104,23 +110,30 @@ def seated(shape: dict, garment: str) -> list[Grid]:
 def standing(shape: dict, garment: str, posture: str = "standing infantry") -> list[Grid]:
     """A clothed figure; `posture` moves the arms and may kneel."""
     low = -7.4 if posture == "kneeling archer" else -12.5
-    coat = smooth_lathe([(-2.1, 0.5, 0.45, 0, -0.3), (-2.45, 1.30, 0.65, 0, -0.3), (-2.9, 1.72, 0.8, 0, -0.3), (-4.2, 1.45, 0.85, 0, -0.25), (-5.2, 1.32, 0.85, 0, -0.2),
+    coat = smooth_lathe([(-2.1, 0.5, 0.45, 0, -0.3), (-2.45, 1.30, 0.65, 0, -0.3), (-2.9, 1.72, 0.8, 0, -0.3),
+                         (-4.2, 1.45, 0.85, 0, -0.25), (-5.2, 1.32, 0.85, 0, -0.2),
                          (-6.8, 1.75, 1.15, 0, -0.2), (max(low, -9.2), 2.05, 1.3, 0, -0.2)], rows=90, columns=72, flat=2.3)  # fmt: skip
     coat = dressed(coat, garment)
     y = coat.points[..., 1]
     coat.points[..., 2] += 0.05 * np.cos(coat.texture[..., 0] * 5) * step(-5.2, -6.5, y)
     belt = lathe([(-5.1, 1.42, 0.95, 0, -0.2), (-5.45, 1.44, 0.97, 0, -0.2)], 40, 2.3, "ornament")
     arms = {
-        "standing infantry": ([(-1.65, -2.8, -0.3), (-2.1, -4.5, -0.2), (-1.9, -6.2, 0.5)], [(1.65, -2.8, -0.3), (2.1, -4.5, -0.2), (1.9, -6.2, 0.5)]),
-        "standing archer": ([(-1.65, -2.8, -0.3), (-2.5, -4.2, 0.2), (-3.1, -5.4, 0.9)], [(1.65, -2.8, -0.3), (2.0, -4.3, 0.3), (0.4, -4.3, 1.5)]),
-        "kneeling archer": ([(-1.65, -2.8, -0.3), (-2.1, -4.4, 0.2), (-0.6, -5.2, 1.4)], [(1.65, -2.8, -0.3), (2.1, -4.4, 0.2), (0.9, -4.6, 1.5)]),
-        "charioteer": ([(-1.65, -2.8, -0.3), (-1.9, -4.4, 0.3), (-1.4, -4.8, 1.9)], [(1.65, -2.8, -0.3), (1.9, -4.4, 0.3), (1.4, -4.8, 1.9)]),
-        "general": ([(-1.65, -2.8, -0.3), (-2.1, -4.4, 0.2), (-0.15, -5.8, 1.5)], [(1.65, -2.8, -0.3), (2.1, -4.4, 0.2), (0.15, -5.8, 1.5)]),
+        "standing infantry": ([(-1.65, -2.8, -0.3), (-2.1, -4.5, -0.2), (-1.9, -6.2, 0.5)], [(1.65, -2.8, -0.3), (2.1, -4.5, -0.2),
+                                                                                             (1.9, -6.2, 0.5)]),
+        "standing archer": ([(-1.65, -2.8, -0.3), (-2.5, -4.2, 0.2), (-3.1, -5.4, 0.9)], [(1.65, -2.8, -0.3), (2.0, -4.3, 0.3),
+                                                                                          (0.4, -4.3, 1.5)]),
+        "kneeling archer": ([(-1.65, -2.8, -0.3), (-2.1, -4.4, 0.2), (-0.6, -5.2, 1.4)], [(1.65, -2.8, -0.3), (2.1, -4.4, 0.2),
+                                                                                          (0.9, -4.6, 1.5)]),
+        "charioteer": ([(-1.65, -2.8, -0.3), (-1.9, -4.4, 0.3), (-1.4, -4.8, 1.9)], [(1.65, -2.8, -0.3), (1.9, -4.4, 0.3),
+                                                                                     (1.4, -4.8, 1.9)]),
+        "general": ([(-1.65, -2.8, -0.3), (-2.1, -4.4, 0.2), (-0.15, -5.8, 1.5)], [(1.65, -2.8, -0.3), (2.1, -4.4, 0.2),
+                                                                                   (0.15, -5.8, 1.5)]),
     }[posture]  # fmt: skip
     grids = [form.neck(shape), coat, belt, *(limb(path, [0.55, 0.46, 0.3], rows=30) for path in arms)]
     grids += [ball(path[-1], (0.28, 0.32, 0.3), 12, 14) for path in arms]
     if posture == "kneeling archer":
-        return [*grids, limb([(-0.8, -6.8, 0.0), (-1.2, -6.9, 1.8), (-1.2, -9.0, 1.9)], [0.8, 0.7, 0.5]), limb([(0.9, -6.8, 0), (1.1, -8.6, 0.9), (1.1, -9.0, -1.4)], [0.8, 0.65, 0.45]),
+        return [*grids, limb([(-0.8, -6.8, 0.0), (-1.2, -6.9, 1.8), (-1.2, -9.0, 1.9)], [0.8, 0.7, 0.5]),
+                limb([(0.9, -6.8, 0), (1.1, -8.6, 0.9), (1.1, -9.0, -1.4)], [0.8, 0.65, 0.45]),
                 *plinth(-9.2, 2.6)]  # fmt: skip
     legs = [limb([(s * 0.75, -8.8, -0.2), (s * 0.8, -10.8, -0.1), (s * 0.8, -12.6, 0.1)], [0.62, 0.52, 0.45]) for s in (-1, 1)]
     feet = [ball((s * 0.8, -12.7, 0.35), (0.42, 0.25, 0.8), 12, 14) for s in (-1, 1)]
@@ -130,13 +143,16 @@ def standing(shape: dict, garment: str, posture: str = "standing infantry") -> l
 def tube_body(generator: np.random.Generator) -> list[Grid]:
     """The hollow cylinder a haniwa stands on, with its band and stub arms."""
     flare = generator.uniform(0.0, 0.5)
-    body = smooth_lathe([(-1.2, 0.78, 0.75, 0, -0.1), (-2.1, 0.74, 0.72, 0, -0.1), (-2.5, 1.15, 0.95, 0, -0.1), (-3.4, 1.35, 1.15, 0, -0.1), (-5.0, 1.25 + flare, 1.15 + flare, 0, -0.1),
-                         (-5.2, 1.6 + flare, 1.5 + flare, 0, -0.1), (-5.5, 1.2, 1.2, 0, -0.1), (-9, 1.25, 1.25, 0, -0.1)], rows=80, columns=56)  # fmt: skip
+    body = smooth_lathe([(-1.2, 0.78, 0.75, 0, -0.1), (-2.1, 0.74, 0.72, 0, -0.1), (-2.5, 1.15, 0.95, 0, -0.1),
+                         (-3.4, 1.35, 1.15, 0, -0.1), (-5.0, 1.25 + flare, 1.15 + flare, 0, -0.1),
+                         (-5.2, 1.6 + flare, 1.5 + flare, 0, -0.1), (-5.5, 1.2, 1.2, 0, -0.1), (-9, 1.25, 1.25, 0, -0.1)], rows=80,
+                        columns=56)  # fmt: skip
     band = lathe([(-4.4, 1.40 + flare * 0.7, 1.28 + flare * 0.7, 0, -0.1), (-4.75, 1.42 + flare * 0.8, 1.30 + flare * 0.8, 0, -0.1)], 40)
     lift = float(generator.uniform(-1, 1.6))
     arms = [limb([(1.1, -2.7, 0), (1.9, -3.2 + 0.4 * lift, 0.2), (2.1, -3.9 + lift, 0.5)], [0.34, 0.30, 0.2]),
             limb([(-1.1, -2.7, 0), (-1.8, -3.5, 0.2), (-1.5, -4.3, 0.8)], [0.34, 0.30, 0.2])]  # fmt: skip
-    beads = [ball((0.98 * np.sin(a), -2.15 - 0.16 * np.cos(a), -0.1 + 0.95 * np.cos(a)), (0.10, 0.10, 0.10), 8, 10) for a in np.radians(range(-75, 76, 15))]
+    beads = [ball((0.98 * np.sin(a), -2.15 - 0.16 * np.cos(a), -0.1 + 0.95 * np.cos(a)), (0.10, 0.10, 0.10), 8,
+                  10) for a in np.radians(range(-75, 76, 15))]
     return [body, band, *arms, *beads]
 
 
@@ -147,7 +163,8 @@ def objects(kind: str, generator: np.random.Generator) -> list[Grid]:
     """Return grids of a faceless exhibit: "vase", "column", "stele", "torso" or "ring"."""
     wide = generator.uniform(0.9, 1.4)
     if kind == "vase":
-        rows = [(1.6, 0.5, 0.5), (1.5, 0.62, 0.62), (1.2, 0.38, 0.38), (0.9, 0.42, 0.42), (0.2, wide, wide), (-0.8, wide * 0.95, wide * 0.95), (-1.9, 0.45, 0.45), (-2.1, 0.62, 0.62)]
+        rows = [(1.6, 0.5, 0.5), (1.5, 0.62, 0.62), (1.2, 0.38, 0.38), (0.9, 0.42, 0.42), (0.2, wide, wide),
+                (-0.8, wide * 0.95, wide * 0.95), (-1.9, 0.45, 0.45), (-2.1, 0.62, 0.62)]
         return [smooth_lathe(rows, rows=80, columns=64), *plinth(-2.1, 1.6)]
     if kind == "column":
         grid = lathe([(3.0, 0.95, 0.95), (1.6, 0.95, 0.95), (-4.0, 1.05, 1.05)], 121)
@@ -155,7 +172,8 @@ def objects(kind: str, generator: np.random.Generator) -> list[Grid]:
         return [grid]
     if kind == "ring":
         angle = np.linspace(0, 2 * np.pi, 33)
-        return [tube(np.stack([1.2 * np.cos(angle), 1.2 * np.sin(angle) - 0.3, 0 * angle], axis=1), 0.32, rows=90, columns=20), *plinth(-1.9, 1.3)]
+        return [tube(np.stack([1.2 * np.cos(angle), 1.2 * np.sin(angle) - 0.3, 0 * angle], axis=1), 0.32, rows=90, columns=20),
+                *plinth(-1.9, 1.3)]
     if kind == "torso":
         shape = form.plain_shape()
         return [dressed(form.shoulders(cut=-5.5), "bare"), form.neck(shape, top=-1.75)]
@@ -188,7 +206,8 @@ def background(kind: str, height: int, width: int, generator: np.random.Generato
         picture = _gallery(u, v, tint, generator) * (0.55 + 0.6 * glow[..., None])
     elif kind == "niche":
         inside = step(0.40, 0.36, np.hypot(u, np.minimum(v + 0.05, 0) * 0.9)) * (np.abs(u) < 0.42)
-        picture = tint * (0.50 * (0.6 + 0.5 * glow) * (1 - inside) + inside * (0.10 + 0.22 * step(-0.4 * side, 0.5 * side + 1e-3, -u)))[..., None]
+        picture = tint * (0.50 * (0.6 + 0.5 * glow) * (1 - inside) + inside * (0.10 + 0.22 * step(-0.4 * side, 0.5 * side + 1e-3,
+                                                                                                  -u)))[..., None]
     elif kind == "outdoors":
         sky = np.array((0.42, 0.52, 0.62), np.float32) * (0.9 - 0.5 * v[..., None])
         trees = step(-0.7, 0.9, cv2.GaussianBlur(sample(tile(1, 1.8), u, v, 190, generator.integers(0, 512, 2)), (0, 0), 4) + 2.2 * v + 0.1)
@@ -204,7 +223,8 @@ def background(kind: str, height: int, width: int, generator: np.random.Generato
     return np.maximum(picture * (1 + 0.025 * grain[..., None]), 0.002).astype(np.float32)
 
 
-_TINTS = ((0.62, 0.60, 0.56), (0.30, 0.33, 0.37), (0.46, 0.38, 0.30), (0.40, 0.12, 0.10), (0.14, 0.20, 0.30), (0.20, 0.26, 0.20), (0.55, 0.50, 0.42), (0.22, 0.21, 0.22),
+_TINTS = ((0.62, 0.60, 0.56), (0.30, 0.33, 0.37), (0.46, 0.38, 0.30), (0.40, 0.12, 0.10), (0.14, 0.20, 0.30), (0.20, 0.26, 0.20),
+          (0.55, 0.50, 0.42), (0.22, 0.21, 0.22),
           (0.36, 0.30, 0.38))
 
 

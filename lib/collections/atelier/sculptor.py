@@ -49,8 +49,8 @@ def sculpt(spec=0, size=160, **wishes) -> Piece:
 
     `size`: pixels of the side, or (height, width), 32 to 2048. `wishes`: see `commission`. The truth has: synthetic, collection, tradition,
     title, culture, date, index, seed, material, eyes, light, background, damage, object, faces (largest first). Each face has: identity,
-    expression, soft_label {7 names: probability}, intensity 0..1, action_units {16 units: 0..5}, landmarks float32 (68, 2), visible bool (68,),
-    box [x, y, width, height], yaw, pitch, roll (degrees: right, up, clockwise), view, style, presentation, posture, hair, headgear, beard,
+    expression, soft_label {7 names: probability}, intensity 0..1, action_units {16 units: 0..5}, landmarks float32 (68, 2), visible
+    bool (68,), box [x, y, width, height], yaw, pitch, roll (degrees: right, up, clockwise), view, style, presentation, posture, hair, headgear, beard,
     moustache. Raises ParameterError with the allowed range for anything impossible.
     """
     height, width = check_size(size)
@@ -63,8 +63,10 @@ def sculpt(spec=0, size=160, **wishes) -> Piece:
     return Piece(spec, *_make(spec, height, width))
 
 
-def commission(seed: int = 0, tradition: str = "british_museum", expression_of=None, intensity: float = 1.0, units=None, material: str | None = None,
-               yaw: float | None = None, pitch: float | None = None, roll: float | None = None, damaged: dict | None = None, **changes) -> dict:  # fmt: skip
+def commission(seed: int = 0, tradition: str = "british_museum", expression_of=None, intensity: float = 1.0, units=None,
+               material: str | None = None,
+               yaw: float | None = None, pitch: float | None = None, roll: float | None = None, damaged: dict | None = None,
+               **changes) -> dict:  # fmt: skip
     """Return the spec of one piece with one face, as wished.
 
     `expression_of`: an expression or {expression: weight}; `intensity`: 0 to 1; `units`: {Action Unit: 0 to 5}, replaces the expression's;
@@ -73,13 +75,15 @@ def commission(seed: int = 0, tradition: str = "british_museum", expression_of=N
     """
     specs.check_count(seed, "seed", 0, 2**31 - 1)
     if tradition not in traditions.MANNERS:
-        raise ParameterError(f"Received tradition {tradition!r}; expected one of {', '.join(traditions.MANNERS)}.{did_you_mean(str(tradition), traditions.MANNERS)}")
+        hint = did_you_mean(str(tradition), traditions.MANNERS)
+        raise ParameterError(f"Received tradition {tradition!r}; expected one of {', '.join(traditions.MANNERS)}.{hint}")
     spec = _single(tradition, seed)
     one = spec["figures"][0]
     if "identity" in changes:
         who = specs.check_count(changes.pop("identity"), "identity", 0, 2**31 - 1)
         twin = _single(tradition, who)
-        one.update({key: twin["figures"][0][key] for key in ("identity", "shape", "hair", "headgear", "beard", "moustache", "pendants", "garment", "recede", "strands")})
+        one.update({key: twin["figures"][0][key] for key in ("identity", "shape", "hair", "headgear", "beard", "moustache", "pendants",
+                                                             "garment", "recede", "strands")})
         spec["material"] = twin["material"]
     if not (isinstance(intensity, int | float) and 0 <= intensity <= 1):
         raise ParameterError(f"Received intensity {intensity!r}; expected a number from 0 to 1 (Action Units take 0 to 5).")
@@ -95,7 +99,7 @@ def commission(seed: int = 0, tradition: str = "british_museum", expression_of=N
         spec["material"] = materials.draw_material(material, specs.generator_of(seed, tradition, "material"))
     for place, angle in enumerate((yaw, pitch, roll)):
         if angle is not None:
-            one["pose"][place] = _within(angle, ("yaw", "pitch", "roll")[place], specs.FOURTEEN_TURNS)
+            one["pose"][place] = _within(angle, ("yaw", "pitch", "roll")[place], specs.FURTHEST_TURN)
     if damaged is not None:
         spec["damage"] = damage.check_damage(damaged)
     _apply(spec, one, changes)
@@ -124,7 +128,8 @@ def build(folder, total: int, seed: int = 0, size=160, name: str = specs.ALL, wo
     _claim(folder, recipe)
     items = {f"{spec['collection']}/{spec['collection']}_{spec['index']:05d}.{kind}": spec for spec in made}
     settings = {"folder": str(folder.absolute()), "size": [height, width]}
-    done = run_all(_write, {file: [file, spec] for file, spec in items.items()}, settings=settings, journal=folder / ".rows.jsonl", workers=workers)
+    done = run_all(_write, {file: [file, spec] for file, spec in items.items()}, settings=settings, journal=folder / ".rows.jsonl",
+                   workers=workers)
     failed = [f"{file}: {outcome.error}" for file, outcome in done.items() if outcome.error]
     if failed:
         raise ParameterError(f"{len(failed)} pictures could not be made, the first: {failed[0]}. Build again to go on.")
@@ -185,18 +190,22 @@ def _within(value, what: str, most: float) -> float:
 
 
 def _apply(spec: dict, one: dict, changes: dict) -> None:
-    allowed = {"presentation": scenes.PRESENTATIONS, "hair": attributes.HAIRS, "headgear": attributes.HEADGEAR, "garment": scenes.GARMENTS, "background": scenes.BACKGROUNDS,
-               "beard": ("none", "short", "curly", "long", "goatee"), "moustache": ("none", "thin", "full", "drooping"), "pendants": ("none", "drop", "ring", "plug")}  # fmt: skip
+    allowed = {"presentation": scenes.PRESENTATIONS, "hair": attributes.HAIRS, "headgear": attributes.HEADGEAR, "garment": scenes.GARMENTS,
+               "background": scenes.BACKGROUNDS,
+               "beard": ("none", "short", "curly", "long", "goatee"), "moustache": ("none", "thin", "full", "drooping"),
+               "pendants": ("none", "drop", "ring", "plug")}  # fmt: skip
     for key, value in changes.items():
         if key not in allowed:
             raise ParameterError(f"Unknown wish {key!r}; expected one of {', '.join(allowed)}.{did_you_mean(key, allowed)}")
         if value not in allowed[key]:
-            raise ParameterError(f"Received {key} {value!r}; expected one of {', '.join(allowed[key])}.{did_you_mean(str(value), allowed[key])}")
+            hint = did_you_mean(str(value), allowed[key])
+            raise ParameterError(f"Received {key} {value!r}; expected one of {', '.join(allowed[key])}.{hint}")
         (spec if key == "background" else one)[key] = value
 
 
 def _check_spec(spec: dict) -> None:
-    missing = [key for key in ("collection", "index", "seed", "noise", "light", "background", "damage", "material", "figures", "units_high") if key not in spec]
+    missing = [key for key in ("collection", "index", "seed", "noise", "light", "background", "damage", "material", "figures",
+                               "units_high") if key not in spec]
     if missing:
         raise ParameterError(f"The spec has no {', '.join(missing)}; take one from `collection` or `commission`.")
     materials.check_material(spec["material"]["name"])
@@ -205,7 +214,7 @@ def _check_spec(spec: dict) -> None:
         expression.check_units(one["units"])
         expression.soft_label(one["expression"])
         for place, angle in enumerate(one["pose"]):
-            _within(angle, ("yaw", "pitch", "roll")[place], specs.FOURTEEN_TURNS)
+            _within(angle, ("yaw", "pitch", "roll")[place], specs.FURTHEST_TURN)
 
 
 def _camera(spec: dict, height: int, width: int) -> rendering.Camera:
@@ -219,34 +228,37 @@ def _turn(one: dict) -> np.ndarray:
     return np.diag([1, 1, FLAT]).astype(np.float32) @ turn if one["presentation"] == "relief" else turn
 
 
-def _head(spec: dict, one: dict, number: int, units: dict | None = None) -> tuple[Grid, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the head's grid before it is turned, landmarks, jaw rows and lost landmarks."""
+def _head(spec: dict, one: dict, number: int, units: dict | None = None, worn=()) -> tuple:
+    """Return the head's grid before it is turned, landmarks, jaw rows, lost landmarks and what it wears, damaged with it."""
     values = expression.check_units(one["units"]) if units is None else units
     covered = one["headgear"] in attributes.COVERING
-    grow = attributes.wear(one["hair"], one["beard"], one["moustache"], one.get("hair_amount", 1.0), one["strands"], one.get("recede", 0.0), covered)
+    grow = attributes.wear(one["hair"], one["beard"], one["moustache"], one.get("hair_amount", 1.0), one["strands"],
+                           one.get("recede", 0.0), covered)
     grid, marks, jaw = form.head(one["shape"], values, grow)
     lost = np.zeros(68, bool)
     if spec["damage"]:
-        grid, marks, lost = damage.suffered(grid, marks, spec["damage"], specs.generator_of(spec["seed"], one["identity"], number, "damage"))
+        grid, lost, worn = damage.suffered(grid, marks, spec["damage"], specs.generator_of(spec["seed"], one["identity"], number,
+                                                                                           "damage"), worn)
     if one["presentation"] == "mask":
         grid = _front_only(grid)
-    return grid, marks, jaw, lost
+    return grid, marks, jaw, lost, list(worn)
 
 
 def _front_only(grid: Grid) -> Grid:
     keep = np.abs(grid.texture[0, :, 0]) < 1.15 * np.radians(97)
-    return grid._replace(points=grid.points[:, keep], texture=grid.texture[:, keep], paints={name: paint[:, keep] for name, paint in grid.paints.items()})
+    return grid._replace(points=grid.points[:, keep], texture=grid.texture[:, keep], paints={name: paint[:, keep] for name,
+                                                                                             paint in grid.paints.items()})
 
 
 def _figure_grids(spec: dict, one: dict, number: int):
     """Return (grids placed before the camera, landmarks placed, lost landmarks, the camera's projection is applied later)."""
     generator = specs.generator_of(spec["seed"], one["identity"], number, "attributes")
-    grid, marks, jaw, lost = _head(spec, one, number)
     worn = attributes.headgear(one["headgear"], one["shape"], generator)
     if one["presentation"] not in ("mask",) and one["shape"].get("face") != "idol":
         worn += form.ears(one["shape"])
         if one["pendants"] != "none":
             worn += attributes.pendants(one["pendants"], one["shape"])
+    grid, marks, jaw, lost, worn = _head(spec, one, number, worn=worn)
     turn, shift, scale = _turn(one), np.asarray(one["place"], np.float32), one["scale"]
     heads = scenes.placed([grid, *worn], turn, shift, scale)
     body_turn = scenes.body_turn(*one["pose"])
@@ -270,7 +282,8 @@ def _scene(spec: dict, camera: rendering.Camera):
         marks = form.slide_jaw(marks, jaw, turn, lambda line, s=scale, t=shift: camera.project(line * s + t))
         placed.append((marks * scale + shift, lost))
     if any(one["presentation"] == "relief" for one in spec["figures"]):
-        ground = attributes.sheet_behind(-0.22, scenes.slab_relief(specs.generator_of(spec["seed"], spec["collection"], "ground", spec["noise"])))
+        ground = attributes.sheet_behind(-0.22, scenes.slab_relief(specs.generator_of(spec["seed"], spec["collection"], "ground",
+                                                                                      spec["noise"])))
         grids.append(moved(ground, None, (0, 0, 0), max(1.0, spec["units_high"] / 6)))
     if not spec["figures"]:
         grids += scenes.objects(spec.get("object") or "vase", specs.generator_of(spec["noise"], "object"))
@@ -379,7 +392,9 @@ def _claim(folder: Path, recipe: dict) -> None:
         found = json.loads(note.read_text())
         if found != recipe:
             changed = [key for key in recipe if found.get(key) != recipe[key]]
-            raise ParameterError(f"The folder {folder.name!r} holds another build ({', '.join(changed)} differ); expected {recipe}. Give another folder or remove it.")
+            raise ParameterError(
+                f"The folder {folder.name!r} holds another build ({', '.join(changed)} differ); expected {recipe}. Give another folder or remove it."
+            )
     elif folder.exists() and any(folder.iterdir()):
         raise ParameterError(f"The folder {folder.name!r} holds other files; expected an empty or new folder. Give another one.")
     write_atomically(note, json.dumps(recipe, indent=2) + "\n")

@@ -4,11 +4,11 @@ import zlib
 
 import numpy as np
 
-from lib.collections.atelier import attributes, damage, expression, form, materials, scenes, traditions
+from lib.collections.atelier import damage, expression, form, materials, scenes, traditions
 from lib.collections.atelier.expression import EXPRESSIONS
 from lib.compendium.errors import ParameterError, did_you_mean
 
-FOURTEEN_TURNS = 75.0  # degrees: the furthest a head turns
+FURTHEST_TURN = 75.0  # degrees: the furthest a head turns
 ALL = "sculpture"  # the fifteen together
 AGAIN = 0.10  # share of pictures that show an earlier object from another side
 
@@ -61,7 +61,8 @@ def picture(name: str, seed: int, index: int) -> dict:
     base = _base(name, manner, seed, index, view)
     base["material"] = _material(manner, piece)
     if draw[0] < manner["none"]:
-        return {**base, "figures": [], "object": str(piece.choice(["vase", "column", "stele", "torso", "ring"])), "units_high": float(view.uniform(5, 7.5))}
+        return {**base, "figures": [], "object": str(piece.choice(["vase", "column", "stele", "torso", "ring"])),
+                "units_high": float(view.uniform(5, 7.5))}
     several = int(2 + (draw[2] < 0.3)) if draw[1] < manner["several"] else 1
     figures = [figure(name, piece, f"{name}-{seed}-{shown:05d}{'abc'[k] if several > 1 else ''}") for k in range(several)]
     base["damage"] = damage.draw_damage(piece, manner["damage"])
@@ -97,10 +98,14 @@ def _choose(table: dict, generator) -> str:
 
 def _base(name, manner, seed, index, view) -> dict:
     """Return what belongs to the photograph rather than to the piece."""
-    light = {"azimuth": float(view.uniform(-55, 55)), "elevation": float(view.uniform(18, 60)), "key": float(view.uniform(0.85, 1.12)), "fill": float(view.uniform(0.12, 0.30)),
-             "ambient": float(view.uniform(0.16, 0.30)), "warmth": float(view.uniform(-0.6, 1.0)), "softness": float(view.uniform(0.10, 0.26))}  # fmt: skip
-    return {"collection": name, "index": index, "seed": seed, "noise": int(view.integers(2**31)), "light": {key: round(value, 3) for key, value in light.items()},
-            "background": _choose(manner["backgrounds"], view), "damage": {}, "exposure": round(float(view.normal(1.0, 0.07)), 3)}  # fmt: skip
+    light = {"azimuth": float(view.uniform(-55, 55)), "elevation": float(view.uniform(18, 60)), "key": float(view.uniform(0.85, 1.12)),
+             "fill": float(view.uniform(0.12, 0.30)),
+             "ambient": float(view.uniform(0.16, 0.30)), "warmth": float(view.uniform(-0.6, 1.0)),
+             "softness": float(view.uniform(0.10, 0.26))}  # fmt: skip
+    return {"collection": name, "index": index, "seed": seed, "noise": int(view.integers(2**31)),
+            "light": {key: round(value, 3) for key, value in light.items()},
+            "background": _choose(manner["backgrounds"], view), "damage": {}, "exposure": round(float(view.normal(1.0, 0.07)),
+                                                                                                3)}  # fmt: skip
 
 
 def _material(manner: dict, piece) -> dict:
@@ -160,10 +165,13 @@ def figure(name: str, piece, identity: str) -> dict:
     beard = _choose(manner["beard"], piece)
     one = {
         "identity": identity, "shape": shape, "expression": mixture, "intensity": strength,
-        "units": _json_units(_with_traces(expression.mixed(mixture, strength, piece), piece)), "presentation": _choose(manner["presentations"], piece),
-        "hair": _choose(manner["hair"], piece), "hair_amount": round(float(piece.uniform(0.75, 1.15)), 3), "recede": round(float(max(0, piece.normal(-0.03, 0.06))), 3),
+        "units": _json_units(_with_traces(expression.mixed(mixture, strength, piece), piece)),
+        "presentation": _choose(manner["presentations"], piece),
+        "hair": _choose(manner["hair"], piece), "hair_amount": round(float(piece.uniform(0.75, 1.15)), 3),
+        "recede": round(float(max(0, piece.normal(-0.03, 0.06))), 3),
         "beard": beard, "moustache": _choose(manner["moustache"], piece) if beard == "none" or piece.random() < 0.4 else "full",
-        "headgear": _choose(manner["headgear"], piece), "pendants": _choose(manner["pendants"], piece), "garment": _choose(manner["garment"], piece),
+        "headgear": _choose(manner["headgear"], piece), "pendants": _choose(manner["pendants"], piece),
+        "garment": _choose(manner["garment"], piece),
         "strands": [int(value) for value in piece.integers(0, 512, 2)], "scale": 1.0, "place": [0.0, 0.0, 0.0], "pose": [0.0, 0.0, 0.0],
     }  # fmt: skip
     if shape.get("face") == "idol":
@@ -184,11 +192,14 @@ def _with_traces(units: dict, piece) -> dict:
 def _pose(figures: list[dict], manner: dict, view) -> None:
     for one in figures:
         spread = manner["turn"]
-        yaw = view.normal(0, spread * 0.55) if view.random() < 0.72 else view.choice([-1, 1]) * view.uniform(spread, min(FOURTEEN_TURNS, spread * 2.6))
+        if view.random() < 0.72:
+            yaw = view.normal(0, spread * 0.55)
+        else:
+            yaw = view.choice([-1, 1]) * view.uniform(spread, min(FURTHEST_TURN, spread * 2.6))
         if one["presentation"] in ("relief", "mask"):
             yaw *= 0.6
         pitch = view.normal(2.0, 5.0) + (12 if one["shape"].get("face") == "idol" else 0)
-        one["pose"] = [round(float(np.clip(value, -FOURTEEN_TURNS, FOURTEEN_TURNS)), 2) for value in (yaw, pitch, view.normal(0, 3.5))]
+        one["pose"] = [round(float(np.clip(value, -FURTHEST_TURN, FURTHEST_TURN)), 2) for value in (yaw, pitch, view.normal(0, 3.5))]
 
 
 def _arrange(base: dict, figures: list[dict], manner: dict, view) -> None:
@@ -209,7 +220,8 @@ def _arrange(base: dict, figures: list[dict], manner: dict, view) -> None:
     if len(figures) > 1:
         apart = 4.4 if not kinds & {"seated", "standing"} else 6.2
         for k, one in enumerate(figures):
-            one["place"] = [round((k - (len(figures) - 1) / 2) * apart, 3), round(float(view.normal(0, 0.12)), 3), round(float(view.normal(0, 0.3)), 3)]
+            one["place"] = [round((k - (len(figures) - 1) / 2) * apart, 3), round(float(view.normal(0, 0.12)), 3),
+                            round(float(view.normal(0, 0.3)), 3)]
             one["presentation"] = figures[0]["presentation"]
         high_units = max(high_units, apart * len(figures) + 0.6)
         centre -= 0.6

@@ -23,7 +23,8 @@ def face_truth(figure: dict, marks: np.ndarray, visible: np.ndarray, height: int
     yaw, pitch, roll = figure["pose"]
     return {
         "identity": figure["identity"], "expression": max(label, key=label.get), "soft_label": label, "intensity": figure["intensity"],
-        "action_units": {unit: float(figure["units"][str(unit)]) for unit in UNITS}, "landmarks": marks.astype(np.float32), "visible": visible,
+        "action_units": {unit: float(figure["units"][str(unit)]) for unit in UNITS}, "landmarks": marks.astype(np.float32),
+        "visible": visible,
         "box": face_box(marks, height, width), "yaw": yaw, "pitch": pitch, "roll": roll, "view": view_of_yaw(yaw),
         "style": figure["shape"].get("face", "human"), "presentation": figure["presentation"], "posture": figure.get("posture", ""),
         "hair": figure["hair"], "headgear": figure["headgear"], "beard": figure["beard"], "moustache": figure["moustache"],
@@ -34,15 +35,20 @@ def picture_truth(spec: dict, title: str, culture: str, date: str, faces: list[d
     """Return the truth of a picture; `faces` from `face_truth`, largest face first."""
     order = sorted(range(len(faces)), key=lambda k: -faces[k]["box"][2] * faces[k]["box"][3])
     return {
-        "synthetic": True, "collection": spec["collection"], "tradition": spec["collection"], "title": title, "culture": culture, "date": date,
-        "index": spec["index"], "seed": spec["seed"], "material": spec["material"]["name"], "eyes": spec["material"]["eyes"], "light": dict(spec["light"]),
-        "background": spec["background"], "damage": dict(spec["damage"]), "object": spec.get("object", ""), "faces": [faces[k] for k in order],
+        "synthetic": True, "collection": spec["collection"], "tradition": spec["collection"], "title": title, "culture": culture,
+        "date": date,
+        "index": spec["index"], "seed": spec["seed"], "material": spec["material"]["name"], "eyes": spec["material"]["eyes"],
+        "light": dict(spec["light"]),
+        "background": spec["background"], "damage": dict(spec["damage"]), "object": spec.get("object", ""),
+        "faces": [faces[k] for k in order],
     }  # fmt: skip
 
 
 METADATA_COLUMNS = (
-    "file", "title", "object", "culture", "material", "licence", "date", "face_boxes", "face_views", "expression", "intensity", "soft_label", "identity",
-    *(f"AU{unit:02d}" for unit in UNITS), "yaw", "pitch", "roll", "tradition", "presentation", "posture", "style", "light", "damage", "background", "faces", "synthetic",
+    "file", "title", "object", "culture", "material", "licence", "date", "face_boxes", "face_views", "expression", "intensity",
+    "soft_label", "identity",
+    *(f"AU{unit:02d}" for unit in UNITS), "yaw", "pitch", "roll", "tradition", "presentation", "posture", "style", "light", "damage",
+    "background", "faces", "synthetic",
 )  # fmt: skip
 LICENCE = "CC0 1.0 (synthetic, made by the atelier)"
 
@@ -54,16 +60,22 @@ def metadata_row(file: str, truth: dict) -> dict[str, str]:
     row = dict.fromkeys(METADATA_COLUMNS, "")
     light = truth["light"]
     row.update(
-        file=file, title=truth["title"], object=first["identity"] if first else f"{truth['collection']}-{truth['object']}", culture=truth["culture"],
+        file=file, title=truth["title"], object=first["identity"] if first else f"{truth['collection']}-{truth['object']}",
+        culture=truth["culture"],
         material=truth["material"], licence=LICENCE, date=truth["date"], tradition=truth["tradition"], background=truth["background"],
-        face_boxes=";".join(",".join(f"{value:g}" for value in face["box"]) for face in faces), face_views=";".join(face["view"] for face in faces),
-        light=f"azimuth {light['azimuth']:.0f}, elevation {light['elevation']:.0f}", damage="; ".join(f"{k} {v:.2f}" for k, v in truth["damage"].items()),
+        face_boxes=";".join(",".join(f"{value:g}" for value in face["box"]) for face in faces),
+        face_views=";".join(face["view"] for face in faces),
+        light=f"azimuth {light['azimuth']:.0f}, elevation {light['elevation']:.0f}",
+        damage="; ".join(f"{k} {v:.2f}" for k, v in truth["damage"].items()),
         faces=str(len(faces)), synthetic="yes",
     )  # fmt: skip
     if first:
         row.update(
-            expression=first["expression"], intensity=f"{first['intensity']:g}", identity=first["identity"], presentation=first["presentation"],
-            posture=first["posture"], style=first["style"], soft_label=";".join(f"{k}={v:.3f}" for k, v in first["soft_label"].items() if v > 0),
-            yaw=f"{first['yaw']:g}", pitch=f"{first['pitch']:g}", roll=f"{first['roll']:g}", **{f"AU{u:02d}": f"{v:g}" for u, v in first["action_units"].items()},
+            expression=first["expression"], intensity=f"{first['intensity']:g}", identity=first["identity"],
+            presentation=first["presentation"],
+            posture=first["posture"], style=first["style"], soft_label=";".join(f"{k}={v:.3f}" for k,
+                                                                                v in first["soft_label"].items() if v > 0),
+            yaw=f"{first['yaw']:g}", pitch=f"{first['pitch']:g}", roll=f"{first['roll']:g}", **{f"AU{u:02d}": f"{v:g}" for u,
+                                                                                                v in first["action_units"].items()},
         )  # fmt: skip
     return row
