@@ -108,4 +108,4 @@ def _eroded(points, texture, amount, offset):
     fine = sample(tile(3, 1.2), texture[..., 0], texture[..., 1], 70, offset)
     front = bump(points[..., 0], points[..., 1], (0, -0.2), (1.2, 1.6))[..., None]
     away = np.stack([0.5 * np.sign(points[..., 0]) * np.minimum(1, np.abs(points[..., 0])), 0 * fine, np.ones_like(fine)], axis=2)
-    return points + front * (soft - points) + away * (0.012 * amount * fine)[..., None]
+    return points + front * (soft - points) + away * (0.007 * amount * fine)[..., None]

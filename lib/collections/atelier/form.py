@@ -22,7 +22,7 @@ JAW_ROWS = (0.13, -0.18, -0.48, -0.77, -1.04, -1.29, -1.50, -1.66, -1.715)  # he
 
 JAW_ANGLES = (84, 84, 82, 78, 71, 60, 46, 25, 0)  # degrees from the front beyond which the landmarks 0 to 8 never slide
 
-JAW_YIELD = (0, 0.05, 0.2, 0.35, 0.5, 0.6, 0.6)  # of which, for each degree of yaw, the near side gives up so much
+JAW_YIELD = (0.15, 0.18, 0.25, 0.35, 0.5, 0.6, 0.6)  # of which, for each degree of yaw, the near side gives up so much
 
 # The shape of a head: name -> (usual value, spread, least, most). `age` 0 young to 1 old; `lowered` lids 0 open to 1 closed.
 SHAPE = {
@@ -226,7 +226,9 @@ def slide_jaw(marks: np.ndarray, jaw: np.ndarray, turn: np.ndarray, project) -> 
         for side, index in ((1, 16 - number), (-1, number)):
             near = max(0.0, -side * yaw) * JAW_YIELD[number]  # on the near side the lower jaw's border comes forward
             reach = int((angles < JAW_ANGLES[number] - near).sum())
-            line = (jaw[number, :reach] * (side, 1, 1)) @ turn.T
+            share = min(0.5, 0.012 * max(0.0, -side * yaw)) if number else 0.0  # ... and down along it
+            row = jaw[number] * (1 - share) + jaw[number + 1] * share
+            line = (row[:reach] * (side, 1, 1)) @ turn.T
             placed[index] = line[int(np.argmax(side * project(line)[:, 0]))]
     for side, index, outer in ((1, 9, 10), (-1, 7, 6)):  # between the chin and the outline, as it is seen
         line = (jaw[7, : len(angles[angles < 60])] * (side, 1, 1)) @ turn.T

@@ -24,7 +24,7 @@ MATERIALS = {
     "schist": {**_STONE, "colour": (0.15, 0.155, 0.15), "grain": 0.14, "bump": 0.0035, "gloss": 0.10, "sharpness": 18,
                "dirt_colour": (0.22, 0.19, 0.15),
                "lines": 0.55, "dirt": 0.3},
-    "bronze": {**_STONE, "colour": (0.13, 0.082, 0.042), "metal": 0.85, "patina": 0.6, "gloss": 0.20, "sharpness": 24, "bump": 0.002,
+    "bronze": {**_STONE, "colour": (0.19, 0.122, 0.064), "metal": 0.60, "patina": 0.45, "gloss": 0.20, "sharpness": 24, "bump": 0.002,
                "grain": 0.16,
                "dirt": 0.5, "dirt_colour": (0.03, 0.035, 0.03), "wear": 0.3, "lines": 0.55},
     "gold": {**_STONE, "colour": (0.42, 0.24, 0.065), "metal": 1.0, "gloss": 0.35, "sharpness": 30, "bump": 0.001, "grain": 0.07,

@@ -50,8 +50,8 @@ def sculpt(spec=0, size=160, **wishes) -> Piece:
     `size`: pixels of the side, or (height, width), 32 to 2048. `wishes`: see `commission`. The truth has: synthetic, collection, tradition,
     title, culture, date, index, seed, material, eyes, light, background, damage, object, faces (largest first). Each face has: identity,
     expression, soft_label {7 names: probability}, intensity 0..1, action_units {16 units: 0..5}, landmarks float32 (68, 2), visible
-    bool (68,), box [x, y, width, height], yaw, pitch, roll (degrees: right, up, clockwise), view, style, presentation, posture, hair, headgear, beard,
-    moustache. Raises ParameterError with the allowed range for anything impossible.
+    bool (68,), box [x, y, width, height], yaw, pitch, roll (degrees: right, up, clockwise), view, style, presentation, posture, hair,
+    headgear, beard, moustache. Raises ParameterError with the allowed range for anything impossible.
     """
     height, width = check_size(size)
     if isinstance(spec, dict):
@@ -393,7 +393,8 @@ def _claim(folder: Path, recipe: dict) -> None:
         if found != recipe:
             changed = [key for key in recipe if found.get(key) != recipe[key]]
             raise ParameterError(
-                f"The folder {folder.name!r} holds another build ({', '.join(changed)} differ); expected {recipe}. Give another folder or remove it."
+                f"The folder {folder.name!r} holds another build ({', '.join(changed)} differ); expected {recipe}. "
+                "Give another folder or remove it."
             )
     elif folder.exists() and any(folder.iterdir()):
         raise ParameterError(f"The folder {folder.name!r} holds other files; expected an empty or new folder. Give another one.")

@@ -56,9 +56,8 @@ def jomon(x, y, z, paints, s, m):
     z -= 0.07 * slit
     brow = ridge(y - brow_line(x, s, m) - 0.10, 0.045) * step(1.0, 0.85, x)
     z += (0.085 + 0.03 * np.cos(60 * x + 25 * y)) * brow
-    z += 0.16 * np.sqrt(np.maximum(0,
-                                   1 - (x / 0.12) ** 2 - ((y + 0.46) / 0.12) ** 2)) + 0.06 * ridge(x,
-                                                                                                   0.05) * step(-0.46, -0.2, y) * step(0.35, 0.2, y)
+    z += 0.16 * np.sqrt(np.maximum(0, 1 - (x / 0.12) ** 2 - ((y + 0.46) / 0.12) ** 2))
+    z += 0.06 * ridge(x, 0.05) * step(-0.46, -0.2, y) * step(0.35, 0.2, y)
     hole = bump(x, y, (0.05, -0.50), (0.02, 0.02))
     ring = np.sqrt((x / 0.17) ** 2 + ((y + 0.95 + 0.5 * m["jaw"]) / (0.10 + 0.4 * m["jaw"])) ** 2)
     z += 0.07 * ridge(ring - 1.0, 0.2)
