@@ -163,9 +163,9 @@ def nose(x, y, z, paints, s, m):
     z += height * np.exp(-0.8 * (x / wide) ** 2.0) * step(0.62, 0.3, x)
     lift = 0.035 * m["wrinkle_nose"] + 0.012 * m["raise_lip"] - 0.006 * m["smile"]
     ax, ay = 0.158 * s["nose_width"] * (1 + 0.10 * m["wrinkle_nose"] + 0.05 * m["smile"]), -0.625 * long + lift
-    wing = 0.185 * s["nose_height"] * np.sqrt(np.maximum(0, 1 - ((x - ax) / 0.088) ** 2 - ((y - ay) / 0.098) ** 2))
+    wing = 0.205 * s["nose_height"] * np.sqrt(np.maximum(0, 1 - ((x - ax) / 0.088) ** 2 - ((y - ay) / 0.098) ** 2))
     base_z = z - height * np.exp(-0.8 * (x / wide) ** 2.0)
-    z[:] = np.where(wing > 0, union(z, base_z + wing, 0.03), z)
+    z[:] = np.where(wing > 0, union(z, base_z + wing - 0.03, 0.03), z)
     z -= 0.022 * ridge(np.hypot((x - ax) / 0.098, (y - ay) / 0.105) - 1.12, 0.14) * step(0.02, 0.1, x - 0.08) * step(-0.8, -0.7, y)
     hole = bump(x, y, (0.085 * s["nose_width"], -0.705 * long + 0.6 * lift), (0.034, 0.017))
     z -= 0.10 * hole
