@@ -176,7 +176,10 @@ def figure(name: str, piece, identity: str) -> dict:
     }  # fmt: skip
     if shape.get("face") == "idol":
         one.update(hair="bald", beard="none", moustache="none", headgear="none", presentation="head")
-    if beard != "none" and one["moustache"] == "none":
+    if one["headgear"] == "headcloth":  # Egypt shaved, or wore the narrow beard of kings
+        beard = "goatee" if beard != "none" else "none"
+        one.update(beard=beard, moustache="none")
+    elif beard != "none" and one["moustache"] == "none":
         one["moustache"] = "thin" if beard == "goatee" else "full"
     return one
 
