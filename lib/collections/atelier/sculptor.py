@@ -172,14 +172,14 @@ def _single(tradition: str, seed: int) -> dict:
     """Return a picture of a tradition with exactly one face, close by."""
     manner = {**traditions.manner(tradition), "none": 0.0, "several": 0.0}
     view, piece = specs.generator_of(seed, tradition, "single"), specs.generator_of(seed, tradition, "single object")
-    base = specs._base(tradition, manner, seed, 0, view)
-    base["material"] = specs._material(manner, piece)
+    base = specs.photograph(tradition, manner, seed, 0, view)
+    base["material"] = specs.matter(manner, piece)
     one = specs.figure(tradition, piece, f"{tradition}-{seed}")
     if one["presentation"] in ("seated", "standing"):
         one["presentation"] = "bust"
     base["damage"] = damage.draw_damage(piece, manner["damage"])
-    specs._pose([one], manner, view)
-    specs._arrange(base, [one], {**manner, "close": (4.0, 4.8)}, view)
+    specs.pose([one], manner, view)
+    specs.arrange(base, [one], {**manner, "close": (4.0, 4.8)}, view)
     return base
 
 

@@ -58,8 +58,8 @@ def picture(name: str, seed: int, index: int) -> dict:
         shown = int(view.integers(index))
     piece = generator_of(seed, name, shown, "object")
     draw = piece.random(3)
-    base = _base(name, manner, seed, index, view)
-    base["material"] = _material(manner, piece)
+    base = photograph(name, manner, seed, index, view)
+    base["material"] = matter(manner, piece)
     if draw[0] < manner["none"]:
         return {**base, "figures": [], "object": str(piece.choice(["vase", "column", "stele", "torso", "ring"])),
                 "units_high": float(view.uniform(5, 7.5))}
@@ -69,8 +69,8 @@ def picture(name: str, seed: int, index: int) -> dict:
     if name == "warriors":
         for one in figures:
             one["posture"] = scenes.POSTURES[shown % len(scenes.POSTURES)]
-    _pose(figures, manner, view)
-    _arrange(base, figures, manner, view)
+    pose(figures, manner, view)
+    arrange(base, figures, manner, view)
     return base
 
 
@@ -79,14 +79,14 @@ def _human(seed: int, index: int) -> dict:
     subject, turn = divmod(index, len(EXPRESSIONS))
     manner = traditions.manner("humans")
     person, view = generator_of(seed, "humans", subject, "object"), generator_of(seed, "humans", index, "view")
-    base = _base("humans", manner, seed, index, view)
-    base["material"] = _material(manner, person)
+    base = photograph("humans", manner, seed, index, view)
+    base["material"] = matter(manner, person)
     one = figure("humans", person, f"humans-{seed}-{subject:05d}")
     name = EXPRESSIONS[turn]
     strength = round(float(view.uniform(0.55, 1.0)), 3)
     one.update(expression={name: 1.0}, intensity=strength, units=_json_units(expression.prototype(name, strength, view)))
-    _pose([one], manner, view)
-    _arrange(base, [one], manner, view)
+    pose([one], manner, view)
+    arrange(base, [one], manner, view)
     return base
 
 
@@ -96,7 +96,7 @@ def _choose(table: dict, generator) -> str:
     return str(keys[int(generator.choice(len(keys), p=weights / weights.sum()))])
 
 
-def _base(name, manner, seed, index, view) -> dict:
+def photograph(name, manner, seed, index, view) -> dict:
     """Return what belongs to the photograph rather than to the piece."""
     light = {"azimuth": float(view.uniform(-55, 55)), "elevation": float(view.uniform(18, 60)), "key": float(view.uniform(0.85, 1.12)),
              "fill": float(view.uniform(0.12, 0.30)),
@@ -108,7 +108,8 @@ def _base(name, manner, seed, index, view) -> dict:
                                                                                                 3)}  # fmt: skip
 
 
-def _material(manner: dict, piece) -> dict:
+def matter(manner: dict, piece) -> dict:
+    """Return the material of one piece, drawn from a tradition's choices."""
     name = _choose(manner["materials"], piece)
     drawn = materials.draw_material(name, piece)
     low, high = manner["pigment"]
@@ -192,7 +193,8 @@ def _with_traces(units: dict, piece) -> dict:
     return units
 
 
-def _pose(figures: list[dict], manner: dict, view) -> None:
+def pose(figures: list[dict], manner: dict, view) -> None:
+    """Turn the figures' heads: mostly toward the viewer, some far aside."""
     for one in figures:
         spread = manner["turn"]
         if view.random() < 0.72:
@@ -205,7 +207,7 @@ def _pose(figures: list[dict], manner: dict, view) -> None:
         one["pose"] = [round(float(np.clip(value, -FURTHEST_TURN, FURTHEST_TURN)), 2) for value in (yaw, pitch, view.normal(0, 3.5))]
 
 
-def _arrange(base: dict, figures: list[dict], manner: dict, view) -> None:
+def arrange(base: dict, figures: list[dict], manner: dict, view) -> None:
     """Place the figures and choose how much of them the picture shows."""
     kinds = {one["presentation"] for one in figures}
     low, high = manner["close"]
