@@ -16,7 +16,7 @@ from lib.collections import atelier
 from lib.collections.atelier import expression, form, specs
 from lib.expressions import EXPRESSIONS, ORDERS
 
-REPORTING = 60_000
+REPORTING = 61_000
 SCALE = float(os.environ.get("COMPENDIUM_BENCH_SCALE", "1"))
 MATERIALS = ("skin", "marble", "limestone", "granite", "bronze", "gold", "terracotta", "wood", "clay", "sandstone")
 WORN = {"skin": "humans", "terracotta": "warriors", "clay": "warriors", "gold": "buddha_dataset", "wood": "fitzwilliam",

@@ -130,13 +130,13 @@ def movement(units: dict[int, float]) -> dict[str, float | np.ndarray]:
         "lid_droop": 0.040 * a[1] * a[4] * (1 - 0.7 * a[5]) + 0.022 * a[15] * a[1],
         "squint": a[7], "cheek_raise": a[6], "wide_eye": a[5],
         "wrinkle_nose": a[9], "raise_lip": a[10], "smile": smile, "dimple": a[14], "chin": 1.25 * a[17], "tight": a[23], "stretch": a[20],
-        "corner_x": (0.120 * smile + 0.115 * a[20] - 0.070 * a[23] + 0.035 * a[14] - 0.045 * a[17] - 0.01 * a[15]
+        "corner_x": (0.120 * smile + 0.132 * a[20] - 0.070 * a[23] + 0.035 * a[14] - 0.045 * a[17] - 0.01 * a[15]
                      - 0.105 * a[26] * (1 - smile) * (1 - 0.8 * a[20])),
         "corner_y": 0.125 * smile - 0.140 * a[15] - 0.040 * a[20] - 0.14 * a[26] * (1 - 0.6 * smile) + 0.022 * a[14] - 0.045 * a[17],
         "mouth_y": 0.072 * a[17] + 0.02 * a[9] + 0.014 * a[10],
         "lip_upper": (1 - 0.32 * smile) * (1 - 0.65 * a[23]) * (1 - 0.18 * a[20]) * (1 - 0.25 * a[14]),
         "lip_lower": (1 - 0.28 * smile) * (1 - 0.62 * a[23]) * (1 - 0.15 * a[20]) * (1 - 0.2 * a[14]) * (1 + 0.2 * a[17]),
-        "gap_upper": 0.055 * opening * (1 - 0.35 * a[17]) + 0.065 * a[10] + 0.045 * a[9] * (0.4 + 0.6 * a[10]) + 0.080 * smile * opening,
+        "gap_upper": 0.062 * opening * (1 - 0.35 * a[17]) + 0.065 * a[10] + 0.045 * a[9] * (0.4 + 0.6 * a[10]) + 0.080 * smile * opening,
         "gap_lower": (0.090 * opening + 0.045 * smile * opening) * (1 - 0.4 * a[17]) + 0.30 * a[26],
         "lift_lip": 0.055 * a[10] + 0.060 * a[9], "jaw": 0.36 * a[26],
         "fold": min(1.3, 0.85 * smile + 0.95 * a[9] + 0.75 * a[10] + 0.25 * a[15] + 0.25 * a[20]),

@@ -252,13 +252,13 @@ def _around_mouth(x, y, z, paints, curves, m):
     dent = ridge(x - curves.half - 0.065 - 1.1 * (y - corner) ** 2, 0.022) * step(0.16, 0.08, np.abs(y - corner))
     z += 0.055 * m["dimple"] * (bump(x, y, (curves.half + 0.135, corner),
                                      (0.07, 0.12)) + 0.5 * bump(x, y, (curves.half - 0.02, corner), (0.06, 0.07)))
-    z -= 0.075 * m["dimple"] * dent
+    z -= 0.092 * m["dimple"] * dent
     pleats = np.cos(x * (2 * np.pi / 0.085)) * bump(x, y, (0.0, curves.middle), (0.26, 0.17)) * step(0.03, 0.07, np.abs(y - curves.middle))
     z += 0.008 * m["tight"] * pleats
     stretch = ridge(x - curves.half - 0.055, 0.02) * step(0.22, 0.1, np.abs(y - corner + 0.05))
-    z -= 0.040 * m["stretch"] * stretch
+    z -= 0.055 * m["stretch"] * stretch
     z += 0.035 * m["raise_lip"] * bump(x, y, (0.26, -0.82), (0.12, 0.07))
-    paints["line"] = np.maximum.reduce([paints["line"], 0.6 * m["dimple"] * dent, 0.3 * m["stretch"] * stretch,
+    paints["line"] = np.maximum.reduce([paints["line"], 0.6 * m["dimple"] * dent, 0.45 * m["stretch"] * stretch,
                                         0.15 * m["tight"] * np.maximum(0, -pleats)])
     philtrum = bump(x, y, (0, -0.83), (0.035, 0.06))
     z += 0.016 * bump(x, y, (0.06, -0.84), (0.028, 0.06)) - 0.022 * philtrum
