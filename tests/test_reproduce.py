@@ -182,6 +182,21 @@ def test_an_unusable_collection_is_one_clear_line(tree, prepare, collection, sai
     assert not [path for path in (tree / "runs").glob("smoke--*/*/run.json") if "my_photos" not in path.parts[-3]]
 
 
+def test_without_a_collection_the_atelier_is_used(tree):
+    """`make reproduce` alone makes synthetic sculpture, finds most of its faces and judges no claim by it."""
+    import pandas
+
+    make(tree, "reproduce")
+    folder = tree / "runs" / "smoke"
+    images = pandas.read_parquet(folder / "01_dataset_census" / "images.parquet")
+    assert len(images) == 24 and (images["status"] == "ok").all() and images["tradition"].nunique() >= 8
+    assert pandas.read_csv(folder / "02_face_detection" / "recall.csv").set_index("method").loc["the ladder", "recall"] > 0.4
+    judged = json.loads((folder / "02_face_detection" / "claims.json").read_text())
+    assert {claim["verdict"] for claim in judged} <= {"synthetic", "needs data"}
+    sidecars = [json.loads(path.read_text()) for path in (folder / "01_dataset_census" / "figures").glob("by_*.json")]
+    assert len(sidecars) == 4 and all("synthetic" in sidecar["caption"] for sidecar in sidecars)
+
+
 def test_a_wrong_parameter_starts_nothing(tree):
     """A misspelt parameter stops make before any notebook, with a suggestion."""
     done = make(tree, "02", "SET=crop_sise=64", "COLLECTION=my photos", check=False)

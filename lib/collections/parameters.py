@@ -7,7 +7,8 @@ from pydantic import Field
 from lib.collections.folder import list_folder, list_pictures
 from lib.compendium.parameters import NotebookParameters
 
-EMBEDDED = ("samples",)  # collections the library makes itself; all others are folders
+# Collections the library makes itself; all others are folders. `atelier`: the fifteen traditions in Table I's proportions.
+EMBEDDED = ("atelier", "humans", "portraits", "samples", "warriors")
 
 
 def is_embedded(collection: str) -> bool:
@@ -15,20 +16,21 @@ def is_embedded(collection: str) -> bool:
     return collection in EMBEDDED and not Path(collection).expanduser().is_dir()
 
 
-class CollectionParameters(NotebookParameters):
-    """What every notebook that looks at pictures has in common: which collection."""
+class CensusParameters(NotebookParameters):
+    """Parameters of the census: which pictures, and how they are counted."""
 
     collection: str = Field(
-        "samples",
+        "atelier",
         min_length=1,
         description="a folder of photographs, or the name of an embedded collection. The paper: fifteen museum and web collections "
-        "(Table I), which its authors could not pass on. `samples`: photographs that installed packages ship",
+        "(Table I), which its authors could not pass on. `atelier`: made-up sculpture in the manner of the fifteen, with known truth; "
+        "`humans`, `warriors`, `portraits`: the atelier's others; `samples`: photographs that installed packages ship",
     )
-
-
-class CensusParameters(CollectionParameters):
-    """Parameters of the census."""
-
+    atelier_pictures: int = Field(
+        1797, ge=1, le=100_000, description="how many pictures the atelier makes: the sum of Table I's rows; `demo` makes fewer"
+    )
+    atelier_side: int = Field(224, ge=32, le=2048, description="side of the atelier's pictures in pixels. Not from the paper")
+    atelier_seed: int = Field(0, ge=0, le=2**31 - 1, description="another seed, other sculptures. Not from the paper")
     maximum_megapixels: float = Field(
         200, gt=0, le=2000, description="larger pictures become a row with a reason instead of filling the memory. Not stated in the paper"
     )

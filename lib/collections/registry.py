@@ -1,14 +1,15 @@
 """Collections: opens a collection by its name, or a folder of photographs by its address."""
 
+import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lib.collections.folder import existing_folder
+from lib.collections.parameters import EMBEDDED, is_embedded
 from lib.collections.samples import samples_folder
 from lib.compendium.errors import CollectionError, did_you_mean
-from lib.compendium.places import ROOT, relative, write_atomically
+from lib.compendium.places import DATA, ROOT, relative, write_atomically
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,22 @@ def _samples() -> Collection:
     return Collection("samples", "Sample photographs", samples_folder(), note=note)
 
 
-OPENERS: dict[str, Callable[[], Collection]] = {"samples": _samples}
+def _atelier(name: str, pictures: int, side: int, seed: int) -> Collection:
+    """Build an atelier collection under data/ where it is not there yet; its folder's name says everything that decides its content."""
+    from lib.collections import atelier
+
+    made_by = digest_of_sources(Path(atelier.__file__).parent)
+    title, part = ("atelier (synthetic)", "sculpture") if name == "atelier" else (f"atelier {name} (synthetic)", name)
+    folder = DATA / "collections" / f"{name}-{pictures}-{side}-{seed}-{made_by}"
+    atelier.build(folder, pictures, seed, side, part)
+    note = "Every face is made up, in the manner of the study's sources, and its truth is known. No number here judges a paper."
+    return Collection(name, title, folder, synthetic=True, note=note)
+
+
+def digest_of_sources(package: Path) -> str:
+    """Return eight hexadecimal digits of the source of a package: another sculptor, another collection."""
+    sources = b"".join(path.read_bytes() for path in sorted(package.glob("*.py")))
+    return hashlib.sha256(sources).hexdigest()[:8]
 
 
 def remember(collection: Collection, folder: Path) -> None:
@@ -46,26 +62,20 @@ def recalled(path: Path) -> Collection:
     return Collection(folder=folder, **record)
 
 
-def known_collections() -> list[str]:
-    """Return the names `open_collection` knows, sorted."""
-    return sorted(OPENERS)
+def open_collection(name_or_folder: str | Path, pictures: int = 400, side: int = 200, seed: int = 0) -> Collection:
+    """Return a collection by its name ("atelier", "samples") or a folder's address ("~" is understood; relative to the current directory).
 
-
-def open_collection(name_or_folder: str | Path) -> Collection:
-    """Return a collection by its name ("samples") or a folder's address ("~" is understood; relative to the current directory).
-
-    An existing folder comes before a name. Raises CollectionError, with the nearest name, if it is neither.
+    `pictures`, `side` (pixels) and `seed` concern the collections the atelier makes. An existing folder comes before a name.
+    Raises CollectionError, with the nearest name, if it is neither.
     """
     given = str(name_or_folder).strip()
-    if not given:
-        raise CollectionError(f"No collection was given. Expected one of {', '.join(known_collections())}, or a folder of pictures.")
+    if is_embedded(given):
+        return _samples() if given == "samples" else _atelier(given, pictures, side, seed)
     folder = Path(given).expanduser()
-    if not folder.is_dir() and given in OPENERS:
-        return OPENERS[given]()
-    if not folder.exists() and not did_you_mean(folder.name, _siblings(folder)):
+    if not given or (not folder.exists() and not did_you_mean(folder.name, _siblings(folder))):
         raise CollectionError(
-            f"There is no collection or folder {given!r}. Expected one of {', '.join(known_collections())}, or a folder of pictures."
-            + did_you_mean(given, known_collections())
+            f"There is no collection or folder {given!r}. Expected one of {', '.join(EMBEDDED)}, or a folder of pictures."
+            + did_you_mean(given, EMBEDDED)
         )
     folder = existing_folder(given)
     name = folder.resolve().name or "folder"

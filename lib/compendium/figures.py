@@ -12,7 +12,7 @@ from PIL import Image
 from lib.compendium.errors import CompendiumError
 from lib.compendium.places import write_atomically
 
-LARGE = 250_000  # bytes; a PNG above it is mostly photographs, and the notebook shows a JPEG of it to stay small
+LARGE = 250_000  # bytes; a PNG above it is mostly pictures: it is kept in 256 colours, and the notebook shows a JPEG
 
 
 def save(figure: Figure, folder: Path, name: str, *, caption: str, alt: str, data: pd.DataFrame, made_by: dict) -> Path:
@@ -22,8 +22,9 @@ def save(figure: Figure, folder: Path, name: str, *, caption: str, alt: str, dat
     """
     if not caption.strip() or not alt.strip():
         raise CompendiumError(f"Figure {name!r} has no caption or no alt text. Say what it shows, for readers who cannot see it.")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", facecolor="white", metadata={"Software": None})
+    png, _ = drawn(figure)
+    if len(png) > LARGE:
+        png = _in_256_colours(png)
     numbers = data.to_csv(index=False, lineterminator="\n").encode()
     sidecar = {
         "figure": f"{name}.png",
@@ -31,20 +32,29 @@ def save(figure: Figure, folder: Path, name: str, *, caption: str, alt: str, dat
         "alt": alt,
         "data": f"{name}.csv",
         "data_sha256": hashlib.sha256(numbers).hexdigest(),
-        "png_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
+        "png_sha256": hashlib.sha256(png).hexdigest(),
         **made_by,
     }
     write_atomically(folder / f"{name}.csv", numbers)
     write_atomically(folder / f"{name}.json", json.dumps(sidecar, indent=1, ensure_ascii=False) + "\n")
-    write_atomically(folder / f"{name}.png", buffer.getvalue())
+    write_atomically(folder / f"{name}.png", png)
     return folder / f"{name}.png"
 
 
-def for_notebook(path: Path) -> tuple[bytes, str]:
-    """Return the picture to embed in a notebook and its format: the PNG itself, or a JPEG of it where the PNG is large."""
-    content = path.read_bytes()
-    if len(content) <= LARGE:
-        return content, "png"
+def drawn(figure: Figure) -> tuple[bytes, tuple[bytes, str]]:
+    """Return a figure as PNG, and what to embed in a notebook with its format: the PNG itself, or a JPEG of it where the PNG is large."""
     buffer = io.BytesIO()
-    Image.open(io.BytesIO(content)).convert("RGB").save(buffer, "JPEG", quality=82)
-    return buffer.getvalue(), "jpeg"
+    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", facecolor="white", metadata={"Software": None})
+    png = buffer.getvalue()
+    if len(png) <= LARGE:
+        return png, (png, "png")
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").save(buffer, "JPEG", quality=78)
+    return png, (buffer.getvalue(), "jpeg")
+
+
+def _in_256_colours(png: bytes) -> bytes:
+    buffer = io.BytesIO()
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    image.quantize(palette=image.quantize(256), dither=Image.Dither.FLOYDSTEINBERG).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -105,7 +105,7 @@ def scale_pyramid(width: int, height: int, minimum_face: float = 20.0, steepness
 
 
 @contextlib.contextmanager
-def _silent():
+def silent():
     """Send what the process writes to stderr nowhere: TensorFlow's compiled parts greet there before any log level counts."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -120,7 +120,7 @@ def _silent():
 def _tensorflow(threads: int = 0):
     """Import TensorFlow quietly; `threads` above 0 bounds its threads, which is possible only before its first use in a process."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _silent():
+    with silent():
         import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")

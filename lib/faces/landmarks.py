@@ -22,8 +22,13 @@ MARGIN = 2.0
 CONVENTIONS = {"mtcnn": (0.85, 0.05), "haar": (0.90, 0.08), "hand": (0.85, 0.05)}
 
 
+def predictor(weights: str | None = None):
+    """Return dlib's predictor, loaded once; `weights`: its path, None takes it from the registry. Raises WeightsError."""
+    return _loaded(str(weights) if weights else _registered())
+
+
 @lru_cache(maxsize=2)
-def _predictor(path: str):
+def _loaded(path: str):
     import dlib
 
     try:
@@ -57,20 +62,20 @@ def landmarks(picture: np.ndarray, box, detector: str = "mtcnn", roll: float = 0
     not their question. Raises WeightsError when the weights are not there.
     """
     check_picture(picture)
-    predictor = _predictor(str(weights) if weights else _registered())
+    trees = predictor(weights)
     view = transforms.upright(box, SIDE, MARGIN, roll)
     x, y, width, height = (float(value) for value in box)
     scale = SIDE / (MARGIN * max(width, height))
     centred = (SIDE / 2 - width * scale / 2, SIDE / 2 - height * scale / 2, width * scale, height * scale)
-    points = _predict(predictor, transforms.apply(picture, view), dlib_box(centred, detector))
+    points = _predict(trees, transforms.apply(picture, view), dlib_box(centred, detector))
     return transforms.map_points_back(points, view).astype(np.float32)
 
 
-def _predict(predictor, picture: np.ndarray, box) -> np.ndarray:
+def _predict(trees, picture: np.ndarray, box) -> np.ndarray:
     import dlib
 
     left, top, width, height = (round(value) for value in box)
-    shape = predictor(picture, dlib.rectangle(left, top, left + width - 1, top + height - 1))
+    shape = trees(picture, dlib.rectangle(left, top, left + width - 1, top + height - 1))
     return np.array([(point.x + 0.5, point.y + 0.5) for point in shape.parts()])  # dlib counts from pixel centres
 
 

@@ -35,6 +35,10 @@ class FaceDetectionParameters(NotebookParameters):
         224, ge=32, le=1024, description="side of the aligned crops in pixels. Not stated in the paper; its networks' usual input"
     )
     landmarks: bool = Field(True, description="find dlib's 68 landmarks and align by them (weights for research use); else by MTCNN's eyes")
+    realism_share: float = Field(
+        1.0, ge=0, le=1, description="share of the pictures by which the atelier's realism is measured (synthetic collections only; 0: "
+        "not at all). Not from the paper"
+    )
     seed: int = Field(0, ge=0, description="of the bootstrap that draws the intervals")
 
     @field_validator("ladder")

@@ -3,7 +3,8 @@
 import pytest
 
 from lib.collections import registry
-from lib.collections.registry import known_collections, open_collection
+from lib.collections.parameters import EMBEDDED
+from lib.collections.registry import open_collection
 from lib.compendium.errors import CollectionError
 from tests.collections.making import save
 
@@ -12,7 +13,7 @@ def test_samples_open_by_name():
     """The samples are a collection of real photographs."""
     collection = open_collection("samples")
     assert collection.name == "samples" and not collection.synthetic and (collection.folder / "metadata.csv").is_file()
-    assert "samples" in known_collections()
+    assert "samples" in EMBEDDED
 
 
 def test_a_folder_opens_by_its_address(tmp_path, monkeypatch):
@@ -31,7 +32,7 @@ def test_a_folder_opens_by_its_address(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "given, words",
     [
-        ("sampels", "Did you mean 'samples'"), ("no/such/place", "Expected one of"), ("", "No collection was given"),
+        ("sampels", "Did you mean 'samples'"), ("no/such/place", "Expected one of"), ("", "There is no collection or folder"),
         ("Bustes", "Did you mean 'Busts'"),
     ],
 )  # fmt: skip
@@ -62,3 +63,16 @@ def test_a_collection_is_remembered_for_later_notebooks(tmp_path, monkeypatch):
     (tmp_path / "photos").rmdir()
     with pytest.raises(CollectionError, match="make 01"):
         registry.recalled(tmp_path / "run" / "collection.json")
+
+
+def test_the_atelier_is_built_once_and_says_it_is_synthetic(tmp_path, monkeypatch):
+    """Same wishes, same folder, nothing written again; another seed or other sources, another folder."""
+    monkeypatch.setattr(registry, "DATA", tmp_path)
+    first = open_collection("atelier", 17, 48, 3)
+    assert first.synthetic and "synthetic" in first.title and len(list(first.folder.rglob("*.jpg"))) == 17
+    times = {path: path.stat().st_mtime_ns for path in first.folder.rglob("*.jpg")}
+    assert open_collection("atelier", 17, 48, 3).folder == first.folder
+    assert {path: path.stat().st_mtime_ns for path in first.folder.rglob("*.jpg")} == times
+    assert open_collection("warriors", 2, 48, 3).folder != first.folder
+    monkeypatch.setattr(registry, "digest_of_sources", lambda package: "0" * 8)
+    assert registry._atelier("atelier", 17, 48, 3).folder != first.folder

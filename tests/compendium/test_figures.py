@@ -1,12 +1,14 @@
 """Figures: a PNG without time stamps, its sidecar and its numbers."""
 
 import hashlib
+import io
 import json
 
 import numpy
 import pandas
 import pytest
 from matplotlib import pyplot
+from PIL import Image
 
 from lib.compendium import figures
 from lib.compendium.errors import CompendiumError
@@ -46,11 +48,15 @@ def test_a_figure_without_words_is_refused(tmp_path, missing):
     assert not list(tmp_path.iterdir())
 
 
-def test_large_pictures_are_shown_as_jpeg(tmp_path):
-    """A PNG full of photographs is embedded as a smaller JPEG; a chart stays a PNG."""
-    assert figures.for_notebook(save(tmp_path))[1] == "png"
+def test_figures_full_of_pictures_stay_small(tmp_path):
+    """Such a figure is kept in 256 colours and embedded as JPEG; a chart stays the PNG it is."""
+    assert figures.drawn(draw())[1][1] == "png"
     figure, axes = pyplot.subplots(figsize=(8, 8))
-    axes.imshow(numpy.random.default_rng(0).integers(0, 255, (600, 600, 3), dtype=numpy.uint8))
+    smooth = numpy.add.outer(numpy.arange(600), numpy.arange(600))[..., None] * numpy.array([0.2, 0.1, 0.15])
+    noise = numpy.random.default_rng(0).integers(0, 9, (600, 600, 3))
+    axes.imshow((smooth + noise).astype(numpy.uint8))
+    whole, (embedded, kind) = figures.drawn(figure)
     path = figures.save(figure, tmp_path, "noise", caption="c", alt="a", data=pandas.DataFrame({"x": []}), made_by={})
-    content, kind = figures.for_notebook(path)
-    assert kind == "jpeg" and len(content) < path.stat().st_size
+    assert kind == "jpeg" and len(embedded) < len(whole) and path.stat().st_size < len(whole)
+    difference = numpy.asarray(Image.open(path).convert("RGB"), float) - numpy.asarray(Image.open(io.BytesIO(whole)).convert("RGB"), float)
+    assert abs(difference).mean() < 6

@@ -32,7 +32,7 @@ class Dots:
 @pytest.mark.parametrize("roll", [0.0, 30.0, -90.0])
 def test_points_come_back_into_the_picture(monkeypatch, astronaut, roll):
     """Points come back into the picture."""
-    monkeypatch.setattr(landmarks, "_predictor", lambda path: Dots())
+    monkeypatch.setattr(landmarks, "predictor", lambda path: Dots())
     box = MTCNN_BOXES["astronaut"]
     points = landmarks.landmarks(astronaut, box, roll=roll, weights="any")
     assert points.shape == (68, 2) and points.dtype == np.float32
@@ -76,6 +76,6 @@ def test_unknown_conventions_and_missing_weights_are_named(astronaut, tmp_path):
 
 def test_a_region_far_outside_still_answers(monkeypatch, astronaut):
     """A region far outside still answers."""
-    monkeypatch.setattr(landmarks, "_predictor", lambda path: Dots())
+    monkeypatch.setattr(landmarks, "predictor", lambda path: Dots())
     assert np.isfinite(landmarks.landmarks(astronaut, (490, 490, 60, 60), weights="any")).all()
     assert transforms.apply(astronaut, transforms.region((900, 900, 50, 50), 64, 2.0)).shape == (64, 64, 3)
