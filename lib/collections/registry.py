@@ -79,7 +79,9 @@ def open_collection(name_or_folder: str | Path, pictures: int = 400, side: int =
         )
     folder = existing_folder(given)
     name = folder.resolve().name or "folder"
-    return Collection(name, name, folder.absolute())
+    if (folder / "atelier.json").exists():  # made by the atelier, whoever moved it here: no number on it judges a paper
+        return Collection(name, f"{name} (synthetic)", folder.resolve(), synthetic=True)
+    return Collection(name, name, folder.resolve())
 
 
 def _siblings(folder: Path) -> list[str]:

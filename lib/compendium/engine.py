@@ -13,11 +13,13 @@ NAME = "compendium"
 LOG_EVERY = 60.0  # seconds between lines where there is no terminal
 
 
-def title_of(cell) -> str:
-    """Return a cell's name for the progress line: its `# papermill_description=`, else its first comment or line."""
-    lines = [line.strip() for line in cell.source.splitlines() if line.strip()]
-    first = lines[0] if lines else "empty cell"
-    return first.removeprefix("# papermill_description=").lstrip("# ").strip()[:60]
+def title_of(cells: list, index: int) -> str:
+    """Return a cell's name for the progress line: its `# papermill_description=`, else the heading it stands under."""
+    first = cells[index].source.partition("\n")[0]
+    if first.startswith("# papermill_description="):
+        return first.removeprefix("# papermill_description=").strip()
+    prose = [line for cell in cells[: index + 1] if cell.cell_type == "markdown" for line in cell.source.splitlines()]
+    return next((line.lstrip("# ") for line in reversed(prose) if line.startswith("#")), "beginning")
 
 
 def duration(seconds: float) -> str:
@@ -60,7 +62,7 @@ class Watch:
 
     def line(self) -> str:
         """Return the progress line."""
-        parts = [self.label, f"cell {self.index + 1} of {len(self.cells)}: {title_of(self.cells[self.index])}"]
+        parts = [self.label, f"{title_of(self.cells, self.index)} (cell {self.index + 1} of {len(self.cells)})"]
         if beat := self.beat():
             parts.append(f"{beat['done']} of {beat['total']} {beat['what']}")
         if (left := self.seconds_left()) is not None:

@@ -78,9 +78,11 @@ class Run:
     def journal(self, step: str, settings: dict) -> Path:
         """Return where a long step keeps its finished items, so that a killed run resumes and a re-run reuses them.
 
-        The name carries a digest of the step's settings, the library's source and the lock: another of these, another journal.
+        The name carries a digest of the step's settings, of the science's source (all rooms but the machinery) and of the lock:
+        another of these, another journal.
         """
-        sources = [fingerprints.file_digest(path) for path in sorted((places.ROOT / "lib").rglob("*.py"))]
+        science = [path for path in sorted((places.ROOT / "lib").rglob("*.py")) if path.parent.name != "compendium"]
+        sources = [fingerprints.file_digest(path) for path in science]
         made_of = json.dumps([step, settings, sources, fingerprints.file_digest(fingerprints.lock_file())], sort_keys=True, default=str)
         self.work.mkdir(parents=True, exist_ok=True)
         return self.work / f"{step}-{fingerprints.digest(made_of)}.jsonl"

@@ -254,10 +254,11 @@ def rung_table(results: list[dict], faces: pd.DataFrame, comparison: dict[str, t
     With a comparison also `true` and `false`: kept faces that do and do not meet a hand-drawn box.
     """
     attempts = pd.DataFrame([one for result in results for one in result["attempts"]], columns=["rung", "accepted"])
+    climbed = [{*result.get("seconds", {}), *(one["rung"] for one in result["attempts"])} for result in results]  # hand boxes take no time
     rows = []
     for rung in RUNGS:
         of_rung = attempts[attempts["rung"] == rung]
-        tried = sum(rung in result.get("seconds", {}) for result in results) if rung != "hand" else int((faces["rung"] == rung).sum() > 0)
+        tried = sum(rung in rungs for rungs in climbed)
         rows.append({"rung": rung, "pictures": tried, "boxes": len(of_rung), "believed": int(of_rung["accepted"].sum()),
                      "faces": int((faces["rung"] == rung).sum())})
     table = pd.DataFrame(rows)

@@ -76,3 +76,12 @@ def test_the_atelier_is_built_once_and_says_it_is_synthetic(tmp_path, monkeypatc
     assert open_collection("warriors", 2, 48, 3).folder != first.folder
     monkeypatch.setattr(registry, "digest_of_sources", lambda package: "0" * 8)
     assert registry._atelier("atelier", 17, 48, 3).folder != first.folder
+
+
+def test_a_folder_the_atelier_made_stays_synthetic(tmp_path):
+    """Opened by its address like any folder, it is still known to be made up."""
+    from lib.collections import atelier
+
+    folder = atelier.build(tmp_path / "moved", 2, 0, 48, "warriors", workers=1)
+    collection = open_collection(str(folder))
+    assert collection.synthetic and "synthetic" in collection.title

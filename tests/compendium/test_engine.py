@@ -14,10 +14,11 @@ for number, cell in enumerate(CELLS):
     cell.id = str(number)
 
 
-@pytest.mark.parametrize(("index", "title"), [(1, "Load"), (2, "Fit"), (3, "show(y)")])
-def test_a_cell_is_called_by_its_description_or_first_line(index, title):
-    """papermill's own mark first, else the first comment or line."""
-    assert engine.title_of(CELLS[index]) == title
+@pytest.mark.parametrize(("index", "title"), [(0, "A"), (1, "Load"), (2, "A"), (3, "A")])
+def test_a_cell_is_called_by_its_description_or_its_heading(index, title):
+    """papermill's own mark first, else the last heading above."""
+    assert engine.title_of(CELLS, index) == title
+    assert engine.title_of(CELLS[3:], 0) == "beginning"
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3540, "59 min"), (7500, "2 h 05 min")])
@@ -31,7 +32,7 @@ def test_the_last_run_tells_how_long_this_one_will_take(tmp_path):
     watch = engine.Watch("02", CELLS, tmp_path / "none", {"1": 10.0, "2": 60.0, "3": 5.0})
     watch.cell_started(1)
     assert watch.seconds_left() == pytest.approx(75, abs=1)
-    assert "about 75 s left" in watch.line() and "cell 2 of 4: Load" in watch.line()
+    assert "about 75 s left" in watch.line() and "Load (cell 2 of 4)" in watch.line()
 
 
 def test_a_heartbeat_gives_the_pace_of_a_long_step(tmp_path):
