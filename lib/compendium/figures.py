@@ -15,14 +15,13 @@ from lib.compendium.places import write_atomically
 LARGE = 250_000  # bytes; a PNG above it is mostly pictures: it is kept in 256 colours, and the notebook shows a JPEG
 
 
-def save(figure: Figure, folder: Path, name: str, *, caption: str, alt: str, data: pd.DataFrame, made_by: dict) -> Path:
-    """Write `<name>.png`, `<name>.json`, `<name>.csv` into a folder and return the PNG's path.
+def save(png: bytes, folder: Path, name: str, *, caption: str, alt: str, data: pd.DataFrame, made_by: dict) -> Path:
+    """Write `<name>.png` (of `drawn`), `<name>.json`, `<name>.csv` into a folder and return the PNG's path.
 
     The PNG carries no time stamp, so the same numbers give the same bytes. made_by: notebook, profile, parameters.
     """
     if not caption.strip() or not alt.strip():
         raise CompendiumError(f"Figure {name!r} has no caption or no alt text. Say what it shows, for readers who cannot see it.")
-    png, _ = drawn(figure)
     if len(png) > LARGE:
         png = _in_256_colours(png)
     numbers = data.to_csv(index=False, lineterminator="\n").encode()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 from lib.compendium import places
@@ -36,8 +37,6 @@ def seal(notebook: Path, parameters: dict) -> str:
 
 def lock_file() -> Path:
     """Return the lock file this environment was made from (`.venv/.device` says which)."""
-    import sys
-
     marker = Path(sys.prefix) / ".device"
     return places.ROOT / f"requirements-{marker.read_text().strip() if marker.exists() else 'cpu'}.lock"
 
@@ -52,7 +51,7 @@ def listing(parameters: NotebookParameters) -> dict[str, list[int]]:
 
 
 def files_digest(parameters: NotebookParameters, memory: Path) -> str:
-    """Return how many input files there are and the digest of their names and contents.
+    """Return how many input files there are and the digest of their paths and contents, or "" without any.
 
     `memory` remembers digests by size and modification time, so only new and changed files are read.
     """
@@ -60,9 +59,11 @@ def files_digest(parameters: NotebookParameters, memory: Path) -> str:
     seen = {}
     for path, status in listing(parameters).items():
         seen[path] = known[path] if known.get(path, [None])[:2] == status else [*status, file_digest(Path(path))]
+    if not seen:
+        return ""
     if seen != known:
         places.write_atomically(memory, json.dumps(seen))
-    return f"{len(seen)} files {digest(json.dumps([[Path(path).name, entry[2]] for path, entry in seen.items()]))}"
+    return f"{len(seen)} files {digest(json.dumps([[path, entry[2]] for path, entry in seen.items()]))}"
 
 
 def ingredients(notebook: str, parameters: NotebookParameters, used: list[str], memory: Path) -> dict[str, str]:
@@ -73,8 +74,8 @@ def ingredients(notebook: str, parameters: NotebookParameters, used: list[str], 
     parts = {"notebook source": notebook_digest(places.NOTEBOOKS / f"{notebook}.ipynb")}
     parts |= {f"parameter {key}": json.dumps(value) for key, value in parameters.model_dump(mode="json").items()}
     parts["environment lock"] = file_digest(lock_file())
-    if parameters.input_files():
-        parts["collection"] = files_digest(parameters, memory)
+    if collection := files_digest(parameters, memory):
+        parts["collection"] = collection
     parts |= {path: file_digest(places.ROOT / path) for path in sorted(used)}
     return parts
 

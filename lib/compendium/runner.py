@@ -28,18 +28,13 @@ def record_of(runs: Path, run: str) -> dict | None:
         return None
 
 
-def current_ingredients(runs: Path, run: str, parameters: NotebookParameters) -> dict[str, str]:
-    """Return what the run would be made of now, given the modules and inputs its last record names."""
-    record = record_of(runs, run) or {}
-    return fingerprints.ingredients(run.split("/")[0], parameters, record.get("used", []), work_folder(runs, run) / "inputs.json")
-
-
 def reasons(runs: Path, run: str, parameters: NotebookParameters) -> list[str]:
     """Return why a run would execute: one line an ingredient that differs; empty when it is up to date."""
     record = record_of(runs, run)
     if record is None:
         return ["it has not run yet"]
-    return fingerprints.difference(record["ingredients"], current_ingredients(runs, run, parameters))
+    now = fingerprints.ingredients(run.split("/")[0], parameters, record["used"], work_folder(runs, run) / "inputs.json")
+    return fingerprints.difference(record["ingredients"], now)
 
 
 def work_folder(runs: Path, run: str) -> Path:

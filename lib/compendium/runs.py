@@ -92,9 +92,9 @@ class Run:
         made_by = {"notebook": self.notebook, "profile": self.profile, "parameters": self.parameters.model_dump(mode="json")}
         if self.mark:
             figure.text(1, 0, self.mark, ha="right", va="top", fontsize=9, color="#8a949b")
-        figures.save(figure, self.folder / "figures", name, caption=caption, alt=alt, data=data, made_by=made_by)
-        _, (content, kind) = figures.drawn(figure)
+        png, (content, kind) = figures.drawn(figure)
         pyplot.close(figure)
+        figures.save(png, self.folder / "figures", name, caption=caption, alt=alt, data=data, made_by=made_by)
         display(Image(content, format=kind, alt=alt, width=min(960, round(80 * figure.get_figwidth()))))
         display(Markdown(f"*{caption}*"))
 

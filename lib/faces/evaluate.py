@@ -153,13 +153,7 @@ def recall(boxes: pd.DataFrame, by: tuple = (), resamples: int = 2000, seed: int
 
     Columns: those of `by`, objects, faces, hits, recall (0 to 1), low, high (95 % interval over objects).
     """
-    groups = boxes.groupby(list(by), sort=True, dropna=False) if by else [((), boxes)]
-    rows = []
-    for names, group in groups:
-        ratio, low, high = ratio_interval(group["hit"], np.ones(len(group)), group["object"], resamples, seed)
-        rows.append({**dict(zip(by, names, strict=True)), "objects": group["object"].nunique(), "faces": len(group),
-                     "hits": int(group["hit"].sum()), "recall": ratio, "low": low, "high": high})
-    return pd.DataFrame(rows, columns=[*by, "objects", "faces", "hits", "recall", "low", "high"])
+    return _ratios(boxes, by, "hit", ("faces", "hits", "recall"), resamples, seed)
 
 
 def false_positives(pictures: pd.DataFrame, by: tuple = (), resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
@@ -167,10 +161,14 @@ def false_positives(pictures: pd.DataFrame, by: tuple = (), resamples: int = 200
 
     Columns: those of `by`, objects, pictures, false_positives, per_picture, low, high (95 % interval over objects).
     """
-    groups = pictures.groupby(list(by), sort=True, dropna=False) if by else [((), pictures)]
+    return _ratios(pictures, by, "false_positives", ("pictures", "false_positives", "per_picture"), resamples, seed)
+
+
+def _ratios(table: pd.DataFrame, by: tuple, counted: str, names: tuple, resamples: int, seed: int) -> pd.DataFrame:
+    """Return, by group, the rows of a table, the sum of a column over them and their ratio, under `names`, with its interval."""
+    groups = table.groupby(list(by), sort=True, dropna=False) if by else [((), table)]
     rows = []
-    for names, group in groups:
-        ratio, low, high = ratio_interval(group["false_positives"], np.ones(len(group)), group["object"], resamples, seed)
-        rows.append({**dict(zip(by, names, strict=True)), "objects": group["object"].nunique(), "pictures": len(group),
-                     "false_positives": int(group["false_positives"].sum()), "per_picture": ratio, "low": low, "high": high})
-    return pd.DataFrame(rows, columns=[*by, "objects", "pictures", "false_positives", "per_picture", "low", "high"])
+    for keys, group in groups:
+        ratio, low, high = ratio_interval(group[counted], np.ones(len(group)), group["object"], resamples, seed)
+        rows.append((*keys, group["object"].nunique(), len(group), int(group[counted].sum()), ratio, low, high))
+    return pd.DataFrame(rows, columns=[*by, "objects", *names, "low", "high"])

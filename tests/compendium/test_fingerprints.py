@@ -69,6 +69,23 @@ def test_files_are_known_by_content_not_by_time(tmp_path):
     assert fingerprints.files_digest(parameters, memory).startswith("3 files ")
 
 
+class Tree(Pictures):
+    def input_files(self):
+        from pathlib import Path
+
+        return sorted(Path(self.folder).rglob("*.jpg"))
+
+
+def test_a_picture_moved_to_another_subfolder_is_noticed(tmp_path):
+    """The same files under the same names, one of them in another subfolder, are another collection."""
+    for name in ("a/x.jpg", "c/y.jpg"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(name.encode())
+    before = fingerprints.files_digest(Tree(folder=str(tmp_path)), tmp_path / "memory.json")
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert fingerprints.files_digest(Tree(folder=str(tmp_path)), tmp_path / "memory.json") != before
+
+
 def test_a_missing_file_is_an_ingredient_too(tmp_path):
     """An input that is gone differs from one that is there."""
     assert fingerprints.file_digest(tmp_path / "nowhere") == "absent"
