@@ -1,0 +1,1 @@
+"""Networks: the architectures of the studies, layer by layer, on any Keras backend."""
