@@ -86,6 +86,19 @@ OPENFACE_PRESENCE_COLUMNS = tuple(f"AU{unit:02d}_c" for unit in OPENFACE_PRESENC
 # Deng et al. 2020: the eight units of the multi-task network, in the order of its outputs.
 MULTITASK_UNITS = (1, 2, 4, 6, 12, 15, 20, 25)
 
+# Where an emotion lies on the plane of valence (unpleasant to pleasant) and arousal (calm to excited), both -1 to 1: mean ratings of the
+# words happy, angry, fearful, sad, disgusted and surprised in Russell and Mehrabian (1977), Evidence for a three-factor theory of
+# emotions, Journal of Research in Personality 11, 273-294. Neutral is the origin by definition. Russell's circumplex (1980) is this plane.
+CIRCUMPLEX = {
+    "angry": (-0.51, 0.59),
+    "disgust": (-0.60, 0.35),
+    "fear": (-0.64, 0.60),
+    "happy": (0.81, 0.51),
+    "neutral": (0.0, 0.0),
+    "sad": (-0.63, -0.27),
+    "surprise": (0.40, 0.67),
+}
+
 # Names from the Facial Action Coding System (Ekman, Friesen and Hager 2002).
 ACTION_UNIT_NAMES = {
     1: "inner brow raiser",
@@ -211,6 +224,25 @@ def _check_binary(labels: np.ndarray) -> None:
     wrong = labels[(labels != 0) & (labels != 1)]
     if wrong.size:
         raise ParameterError(f"Received the label {wrong.flat[0]}; expected zeros and ones only. Compare scores with a threshold first.")
+
+
+def circumplex(expression, intensity: float = 1.0) -> tuple[float, float]:
+    """Return valence and arousal (-1 to 1) of an expression, or of {expression: weight}, shown at an intensity from 0 to 1.
+
+    The point moves from the origin to the place in CIRCUMPLEX as the intensity rises; a mixture lies at its weighted mean.
+    """
+    weights = {expression: 1.0} if isinstance(expression, str) else dict(expression)
+    total = sum(weights.values())
+    if not 0 <= intensity <= 1 or total <= 0 or min(weights.values()) < 0:
+        raise ParameterError(f"Received {expression!r} at intensity {intensity!r}; expected weights above 0 and an intensity from 0 to 1.")
+    points = [(weight, CIRCUMPLEX[_on_circumplex(name)]) for name, weight in weights.items()]
+    return tuple(float(intensity * sum(weight * point[axis] for weight, point in points) / total) for axis in (0, 1))
+
+
+def _on_circumplex(name: str) -> str:
+    if (word := canonical(name)) not in CIRCUMPLEX:
+        raise ParameterError(f"Received {name!r}, which has no place on the circumplex; expected one of {', '.join(CIRCUMPLEX)}.")
+    return word
 
 
 def action_units(table: str = "lime_ekman", available=None) -> dict[str, tuple[int, ...]]:

@@ -218,3 +218,13 @@ def test_every_unit_has_a_name():
     used |= {*expressions.OPENFACE_PRESENCE_UNITS, *expressions.MULTITASK_UNITS}
     assert used <= set(expressions.ACTION_UNIT_NAMES)
     assert expressions.ACTION_UNIT_NAMES[12] == "lip corner puller"
+
+
+def test_circumplex_moves_with_intensity():
+    """Valence and arousal start at rest and reach the published point at full intensity; mixtures lie between; nonsense is refused."""
+    assert expressions.circumplex("happy") == (0.81, 0.51) and expressions.circumplex("Sadness", 0.5) == (-0.315, -0.135)
+    assert expressions.circumplex("angry", 0) == (0, 0) and expressions.circumplex("neutral") == (0, 0)
+    assert expressions.circumplex({"happy": 1, "surprise": 3}) == pytest.approx(((0.81 + 3 * 0.40) / 4, (0.51 + 3 * 0.67) / 4))
+    for wrong in (("happy", 1.5), ({"happy": -1}, 1), ({}, 1), ("contempt", 1)):
+        with pytest.raises(ParameterError):
+            expressions.circumplex(*wrong)
