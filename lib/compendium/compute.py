@@ -118,6 +118,12 @@ def _beat(what: str, done: int, total: int, started: float, earlier: int) -> Non
             write_atomically(Path(path), json.dumps({"what": what, "done": done, "total": total, "started": began, "at": at}))
 
 
+def progress(what: str):
+    """Return a function (done, total) that reports progress of work which is not a `run_all`: epochs of a training, say."""
+    started = time.time()
+    return lambda done, total: _beat(what, done, total, started, 0) if done else None
+
+
 # The journal: one JSON object a line. Lines are only ever added, each by a single write, so processes may share the file.
 
 

@@ -352,3 +352,15 @@ def test_a_scheduler_that_does_not_answer_is_a_clear_error(address, monkeypatch)
     with pytest.raises(CompendiumError, match="No Dask scheduler answers.*leave SCHEDULER empty"):
         run_all(jobs.square, {1: 1}, scheduler=address)
     assert time.monotonic() - begun < 10
+
+
+def test_progress_of_other_work(tmp_path, monkeypatch):
+    """Work that is not a map over items reports its progress in the same file, and to nobody where there is none."""
+    compute.progress("epochs")(1, 2)
+    monkeypatch.setenv("COMPENDIUM_HEARTBEAT", str(tmp_path / "beat.json"))
+    report = compute.progress("epochs")
+    report(0, 8)
+    assert not (tmp_path / "beat.json").exists()
+    report(3, 8)
+    beat = json.loads((tmp_path / "beat.json").read_text())
+    assert (beat["what"], beat["done"], beat["total"]) == ("epochs", 3, 8) and beat["at"] >= beat["started"]
