@@ -330,18 +330,18 @@ def _mean_kappa_row(choice: np.ndarray, groups: np.ndarray, weights: np.ndarray,
     counts = np.stack([summed(confusions(choice[:, a], choice[:, b], classes), groups) for a, b in pairs], axis=1)
     kappa, observed, chance = kappa_of(counts.sum(axis=0))
     met = int((counts.sum(axis=(1, 2, 3)) > 0).sum())
-    value = _mean(kappa)
-    spread = _mean(kappa_of(np.tensordot(weights, counts, 1))[0])
+    value = mean_known(kappa)
+    spread = mean_known(kappa_of(np.tensordot(weights, counts, 1))[0])
     low, high = interval(spread, met) if np.isfinite(value) else (np.nan, np.nan)
-    return {"faces": faces, "objects": met, "value": float(value), "low": low, "high": high, "observed": float(_mean(observed)),
-            "chance": float(_mean(chance)), "reason": "" if np.isfinite(value) else ALWAYS}  # fmt: skip
+    return {"faces": faces, "objects": met, "value": float(value), "low": low, "high": high, "observed": float(mean_known(observed)),
+            "chance": float(mean_known(chance)), "reason": "" if np.isfinite(value) else ALWAYS}  # fmt: skip
 
 
 def _nothing(faces: int, reason: str) -> dict:
     return {"faces": faces, "objects": 0, **dict.fromkeys(("value", "low", "high", "observed", "chance"), np.nan), "reason": reason}
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
+def mean_known(values: np.ndarray) -> np.ndarray:
     """Return the mean over the last axis of what is defined, NaN where nothing is (without numpy's warning)."""
     known = np.isfinite(values)
     count = known.sum(axis=-1)
