@@ -21,12 +21,14 @@ MEAN = (131.0912, 103.8827, 91.4953)  # red, green, blue of VGGFace2, as the aut
 FEATURES = tuple(f"{task}_features" for task in HEADS)  # names of the heads' 128 numbers, which the CNN-RNN reads
 
 
-def multitask(trunk: str = "resnet50", side: int = 112, width: int = 16, hidden: int = HIDDEN) -> keras.Model:
+def multitask(trunk: str = "resnet50", side: int = 112, width: int = 16, hidden: int = HIDDEN,
+              name: str = "multitask") -> keras.Model:  # fmt: skip
     """Return the network with fresh weights: pictures (n, side, side, 3), uint8 or float 0..255, to a dictionary of HEADS' logits.
 
     `trunk`: "resnet50" is the published structure (2,048 features; the authors' weights from VGGFace2 and FER+ are not to be had, a
     user's own go in by `load_weights`), "small" a residual trunk for training from nothing on a processor. `side`: the paper's code
-    uses 112; 224 is its option's default. `width`: filters of the small trunk's first stage, doubled every stage. `hidden`: of a head.
+    uses 112; 224 is its option's default. `width`: of the small trunk's first stage, doubled every stage. `hidden`: of a head. `name`: two
+    networks of one graph (a student and its teacher) need two names.
     """
     if trunk not in TRUNKS:
         raise ParameterError(f"Unknown trunk {trunk!r}; expected one of {', '.join(TRUNKS)}.{did_you_mean(str(trunk), TRUNKS)}")
@@ -35,7 +37,7 @@ def multitask(trunk: str = "resnet50", side: int = 112, width: int = 16, hidden:
     picture = layers.Input((side, side, 3), name="picture")
     features = _resnet50(picture) if trunk == "resnet50" else _small(picture, width)
     outputs = {task: head(features, task, count, hidden) for task, count in HEADS.items()}
-    return keras.Model(picture, outputs, name=f"multitask_{trunk}")
+    return keras.Model(picture, outputs, name=name)
 
 
 def head(features, task: str, count: int, hidden: int = HIDDEN):

@@ -108,13 +108,13 @@ def _orthogonal(generator: np.random.Generator, shape: tuple) -> np.ndarray:
 
 def fit(model: keras.Model, inputs: Mapping, targets: Mapping, epochs: int, folder: Path, seed: int, *, batch: int = 32, rate=1e-3,
         draws: Callable | None = None, validation: tuple | None = None, progress: Callable | None = None,
-        what: str = "epochs", stop: Callable | None = None) -> pd.DataFrame:
+        stop: Callable | None = None) -> pd.DataFrame:
     """Train a compiled model and return its learning curves, one row an epoch; they are also in `folder`/history.csv as they grow.
 
     inputs, targets: {name: array} with one row an example, names as in the model; draws(epoch, indices): further inputs by name, such
         as `lib.training.augmentation.draw` gives. epochs: in all, those of an earlier, killed call with the same folder counted in.
     rate: learning rate, a number or a function of the epoch (from 0). validation: (inputs, targets), measured after each epoch, with
-        `draws`' inputs included. progress(what, done, total): called after each epoch. stop(history): true ends the training.
+        `draws`' inputs included. progress(done, total): called after each epoch. stop(history): true ends the training.
     Raises ParameterError for arrays of different lengths, WeightsError where the folder's checkpoint is of another network.
     """
     _count(inputs, targets)
@@ -136,7 +136,7 @@ def fit(model: keras.Model, inputs: Mapping, targets: Mapping, epochs: int, fold
         _save(model, history, folder / CHECKPOINT)
         write_atomically(folder / HISTORY, pd.DataFrame(history).to_csv(index=False))
         if progress:
-            progress(what, epoch + 1, epochs)
+            progress(epoch + 1, epochs)
     return pd.DataFrame(history)
 
 

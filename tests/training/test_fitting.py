@@ -63,7 +63,7 @@ def test_training_learns_and_validation_is_told(tmp_path):
     curves = fitting.fit(network(0.0, 32), {"x": X}, {"y": Y}, 10, tmp_path, 3, batch=5, rate=0.03, validation=({"x": X}, {"y": Y}),
                          progress=lambda *told: heard.append(told))  # fmt: skip
     assert curves["loss"].iloc[-1] < 0.5 * curves["loss"].iloc[0] and curves["val_loss"].iloc[-1] < curves["val_loss"].iloc[0]
-    assert heard[0] == ("epochs", 1, 10) and len(heard) == 10
+    assert heard[0] == (1, 10) and len(heard) == 10
     assert sorted(path.name for path in tmp_path.iterdir()) == [fitting.CHECKPOINT, fitting.HISTORY]
 
 
