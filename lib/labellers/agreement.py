@@ -37,13 +37,14 @@ def described(faces: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     The object is the picture's `identity`, else its `object`, else the picture itself. The groupings are `by tradition`, `by material`,
     `by turn` and `by damage` (see `lib.faces.report.truth_of`). Raises ParameterError where a face's picture is not in the images.
     """
-    pictures = images.drop_duplicates("image_id")
+    faces = faces[["face_id", "image_id"]].astype(str)  # a table without rows may have lost its types
+    pictures = images.drop_duplicates("image_id").astype({"image_id": str})
     if unknown := sorted(set(faces["image_id"]) - set(pictures["image_id"])):
         raise ParameterError(f"Received faces of the picture {unknown[0]!r}, expected pictures of the table of images: give the images the "
                              "faces were found in.")  # fmt: skip  # fmt: skip
     groupings = truth_of(pictures.assign(face_boxes="", status="ok", duplicate_of=None)).filter(regex="^by ")
     pictures = pictures[["image_id"]].assign(object=object_of(pictures)).join(groupings)
-    return faces[["face_id", "image_id"]].merge(pictures, on="image_id", how="left", validate="many_to_one")
+    return faces.merge(pictures, on="image_id", how="left", validate="many_to_one")
 
 
 def object_of(images: pd.DataFrame) -> pd.Series:

@@ -64,7 +64,7 @@ def planted(faces: pd.DataFrame, images: pd.DataFrame, minimum_overlap: float = 
         pairs = evaluate.match(found[evaluate.BOX].to_numpy(float), boxes, minimum_overlap)
         for place, overlap in ((place, overlap) for place, box, overlap in pairs if box == 0):
             rows.append({"face_id": found["face_id"].iloc[place], "overlap": overlap, **_meant(picture, units)})
-    return described.merge(pd.DataFrame(rows, columns=["face_id", *columns]), on="face_id", validate="one_to_one")
+    return described.merge(pd.DataFrame(rows, columns=["face_id", *columns]).astype({"face_id": str}), on="face_id", validate="one_to_one")
 
 
 def _text(value) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn import metrics as peer
@@ -122,6 +122,7 @@ def test_contempt_is_not_planted(faces, images):
 # ---- peers
 
 
+@settings(max_examples=40)
 @given(arrays.arrays(bool, (20, 7)), arrays.arrays(bool, (20, 7)))
 def test_measures_of_sets_equal_scikit_learn(predicted, planted):
     """Jaccard by sample, micro and macro F1, micro precision and recall, on any sets."""

@@ -1,0 +1,217 @@
+"""What notebook 03 shows: figures for every case, drawn from their tables; sentences that say the tables' numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.compendium.errors import ParameterError
+from lib.expressions import EXPRESSIONS
+from lib.labellers import agreement, report, target, truth
+
+LABELLERS = ("action_units", "multitask", "realtime_xception")
+UNITS = (1, 4, 12)
+
+
+def scene(count: int = 60, seed: int = 0):
+    """Return labels, faces, images, units, and crops: three labellers, the last calls neutral faces sad; a tenth of answers is missing."""
+    generator = np.random.default_rng(seed)
+    planted = generator.choice(7, count, p=[0.1, 0.1, 0.1, 0.2, 0.3, 0.1, 0.1])
+    rows = []
+    for face in range(count):
+        for labeller, accuracy in zip(LABELLERS, (0.9, 0.6, 0.5), strict=True):
+            choice = planted[face] if generator.random() < accuracy else int(generator.integers(7))
+            choice = 5 if labeller == "realtime_xception" and choice == 4 else choice
+            scores = np.full(7, 0.05)
+            scores[choice] = 0.7
+            if generator.random() > 0.1:
+                rows += [(f"f{face}", labeller, name, score) for name, score in zip(EXPRESSIONS, scores, strict=True)]
+    labels = pd.DataFrame(rows, columns=target.COLUMNS)
+    faces = pd.DataFrame({"face_id": [f"f{k}" for k in range(count)], "image_id": [f"i{k}" for k in range(count)], "x": 0.0, "y": 0.0,
+                          "width": 10.0, "height": 10.0, "crop_index": np.arange(count)})  # fmt: skip
+    images = pd.DataFrame({"image_id": faces["image_id"], "face_boxes": "0,0,10,10", "expression": [EXPRESSIONS[k] for k in planted],
+                           "intensity": "0.8", "material": np.where(np.arange(count) % 2, "wood", "marble"), "identity": faces["face_id"],
+                           **{f"AU{unit:02d}": generator.choice(["0", "3"], count) for unit in UNITS}})  # fmt: skip
+    units = pd.DataFrame([(face, name, unit, float(generator.random()), value) for face in faces["face_id"]
+                          for name, value in (("action_units", float(generator.uniform(0, 5))), ("multitask", np.nan)) for unit in UNITS],
+                         columns=["face_id", "labeller", "unit", "presence", "intensity"])  # fmt: skip
+    return labels, faces, images, units, generator.integers(0, 255, (count, 24, 24, 3), np.uint8)
+
+
+def measured(count: int = 60) -> dict:
+    """Return every table of the notebook."""
+    labels, faces, images, units, crops = scene(count)
+    votes, planted = target.votes(labels, faces=faces["face_id"]), truth.planted(faces, images)
+    described = agreement.described(faces, images)
+    few = {"resamples": 40}
+    comparison, differences = truth.compare(votes, planted, **few)
+    labelled = target.target(votes)
+    return {
+        "votes": votes, "faces": faces, "units": units, "crops": crops, "planted": planted, "pairs": agreement.pairwise(votes, **few),
+        "overall": agreement.overall(votes, **few), "expressions": agreement.per_expression(votes, **few),
+        "groups": agreement.by_group(votes, described, 5, **few), "accuracy": truth.by_group(votes, planted, 5, **few),
+        "distribution": truth.distribution(votes, planted), "confusion": truth.confusion(votes, planted),
+        "comparison": comparison, "differences": differences, "calibration": truth.calibration(votes, planted),
+        "calibrated": truth.calibration_summary(votes, planted, **few), "quality": truth.quality(votes, planted, **few),
+        "each": truth.per_expression(votes, planted, **few), "auc": truth.units(units, planted, **few),
+        "bias": truth.bias(votes, planted), "others": truth.bias(votes), "called": truth.called(votes, planted),
+        "statistics": target.statistics(labelled), "sizes": target.sizes(labelled), "frequencies": target.frequencies(labelled),
+        "together": target.co_occurrence(labelled),
+    }  # fmt: skip
+
+
+def figures(found: dict) -> dict:
+    """Return every figure of the notebook by name."""
+    chosen = report.chosen_faces(found["votes"], found["faces"], 2)
+    return {
+        "faces": report.faces_figure(found["crops"], report.faces_table(chosen, found["faces"], found["votes"], found["units"],
+                                                                        found["planted"])),
+        "faces, no truth": report.faces_figure(found["crops"], report.faces_table(chosen, found["faces"], found["votes"])),
+        "agreement": report.agreement_figure(found["pairs"], found["overall"]),
+        "expressions": report.expressions_figure(found["expressions"]),
+        "groups": report.groups_figure(found["groups"]), "accuracy": report.accuracy_figure(found["accuracy"]),
+        "distribution": report.distribution_figure(found["distribution"]),
+        "confusions": report.confusions_figure(found["confusion"]),
+        "quality": report.quality_figure(found["each"]), "headline": report.headline_figure(found["comparison"]),
+        "calibration": report.calibration_figure(found["calibration"], found["calibrated"]), "units": report.units_figure(found["auc"]),
+        "target": report.target_figure(found["sizes"], found["frequencies"], found["together"]),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return measured()
+
+
+@pytest.fixture(scope="module")
+def nothing():
+    """The same tables where there is no face at all."""
+    return measured(0)
+
+
+def texts(figure) -> str:
+    return " | ".join(text.get_text() for axis in figure.axes for text in (*axis.texts, *axis.get_yticklabels(), axis.title))
+
+
+def test_every_figure_is_drawn(tables, tmp_path):
+    """Each figure saves, and speaks of labellers by the names people use."""
+    for name, figure in figures(tables).items():
+        figure.savefig(tmp_path / "figure.png", dpi=30)
+        assert figure.axes, name
+    assert "mini_XCEPTION" in texts(report.distribution_figure(tables["distribution"]))
+
+
+def test_every_figure_is_a_sentence_where_there_is_nothing(nothing, tmp_path):
+    """No face: figures say so, and none fails."""
+    for figure in figures(nothing).values():
+        figure.savefig(tmp_path / "figure.png", dpi=30)
+    assert "no planted truth" in texts(report.headline_figure(nothing["comparison"]))
+    empty = report.faces_table([], nothing["faces"], nothing["votes"])
+    assert "no face has two answers" in texts(report.faces_figure(nothing["crops"], empty))
+
+
+def test_one_labeller_alone_has_figures(tmp_path):
+    """With one labeller there is no pair; the figures say why."""
+    labels, faces, images, *_ = scene(20)
+    votes = target.votes(labels[labels["labeller"] == "multitask"], faces=faces["face_id"])
+    report.agreement_figure(agreement.pairwise(votes), agreement.overall(votes)).savefig(tmp_path / "figure.png", dpi=30)
+    report.expressions_figure(agreement.per_expression(votes, resamples=5)).savefig(tmp_path / "figure.png", dpi=30)
+    said = report.agreement_sentence(agreement.overall(votes), agreement.pairwise(votes))
+    assert said == "The agreement of the labellers cannot be measured: one labeller only."
+    planted = truth.planted(faces, images)
+    report.headline_figure(truth.compare(votes, planted, resamples=20)[0]).savefig(tmp_path / "figure.png", dpi=30)
+
+
+def test_shown_faces_spread_over_expressions_and_agreement(tables):
+    """Twelve faces: at least five expressions, unanimous ones and split ones, none without a crop, the most agreed on first."""
+    votes, faces = tables["votes"], tables["faces"].copy()
+    faces.loc[0, "crop_index"] = -1
+    chosen = report.chosen_faces(votes, faces, 12)
+    table = agreement.unanimity(votes).set_index("face_id").loc[chosen]
+    assert len(set(chosen)) == 12 and "f0" not in chosen and table["plurality"].nunique() >= 5
+    assert table["agreement"].max() == 1 and table["agreement"].min() < 0.5 and table["agreement"].is_monotonic_decreasing
+    assert len(report.chosen_faces(votes, faces.head(3), 12)) <= 2
+
+
+def test_the_faces_table_holds_every_drawn_number(tables):
+    """Seven scores of each labeller and of the truth; presence counts five times; votes are marked; no answer is NaN."""
+    votes = tables["votes"]
+    silent = next(face for face, known in zip(votes.faces, votes.answered, strict=True) if not known.all())
+    table = report.faces_table([silent], tables["faces"], votes, tables["units"], tables["planted"])
+    scores = table[table["kind"] == "score"]
+    assert len(scores) == 7 * 4 and scores["value"].isna().sum() % 7 == 0 and scores["value"].isna().any()
+    presence = tables["units"].query("face_id == @silent and labeller == 'multitask' and unit == 12")["presence"].iloc[0]
+    assert table.query("labeller == 'multitask' and name == 'AU12'")["value"].iloc[0] == pytest.approx(5 * presence)
+    meant = tables["planted"].set_index("face_id").loc[silent, "expression"]
+    assert scores.query("labeller == 'planted' and chosen")["name"].tolist() == [meant]
+    answered = votes.of([silent]).answered.sum()
+    assert scores["chosen"].sum() == answered + 1
+
+
+@pytest.mark.parametrize(("choices", "heading"), [
+    ([3, 3, 3], "3 of 3: happy"), ([3, 3, 5], "2 of 3: happy"), ([3, 4, 5], "all differ"), ([3, -1, -1], "1 of 1: happy"),
+    ([-1, -1, -1], "no vote"),
+])  # fmt: skip
+def test_a_face_is_headed_by_its_votes(choices, heading):
+    """The heading counts the labellers that answered and say the same."""
+    rows = [(labeller, name, np.nan if choice < 0 else float(place == choice), place == choice)
+            for labeller, choice in enumerate(choices) for place, name in enumerate(EXPRESSIONS)]  # fmt: skip
+    assert report._said_of(pd.DataFrame(rows, columns=["labeller", "name", "value", "chosen"])) == heading
+
+
+# ---- sentences
+
+
+def test_sentences_say_the_tables_numbers(tables):
+    """Alpha, the most and least agreed expression, the best labeller and the sad bias are those of the tables."""
+    alpha = tables["overall"].set_index("measure").loc["Krippendorff's alpha"]
+    said = report.agreement_sentence(tables["overall"], tables["pairs"])
+    assert f"**{alpha['value']:.2f} [{alpha['low']:.2f}, {alpha['high']:.2f}]**" in said and "**not reached**" in said
+    each = tables["expressions"].set_index("expression")["alpha"]
+    said = report.expressions_sentence(tables["expressions"])
+    assert f"most on {each.idxmax()}" in said and f"least on {each.idxmin()} ({each.min():.2f}" in said
+    assert report.quality_sentence(tables["quality"]).startswith("Against what was planted, macro F1 is: Action Units 0.")
+    row = tables["bias"].set_index(["labeller", "expression"]).loc[("realtime_xception", "sad")]
+    said = report.bias_sentence(tables["bias"])
+    assert f"mini_XCEPTION says sad of {row['share']:.0%} of the faces instead of {row['reference']:.0%}, {row['ratio']:.1f} times" in said
+    assert said.startswith("Measured against what was planted") and "other labellers" in report.bias_sentence(tables["others"])
+    assert "mini_XCEPTION calls 0% of them neutral, sad" in report.called_sentence(tables["called"])
+    value = tables["statistics"].set_index("statistic")["value"]
+    assert f"{value['cardinality']:.2f} expressions each" in report.target_sentence(tables["statistics"], tables["frequencies"])
+    row = tables["pairs"].loc[(tables["pairs"]["observed"] - tables["pairs"]["kappa"]).idxmax()]
+    assert f"{row['observed']:.0%} of the faces, yet their kappa is {row['kappa']:.2f}" in report.prevalence_sentence(tables["pairs"])
+
+
+def test_the_verdict_follows_the_interval(tables):
+    """Hurts below 0, helps above 0, else no clear difference; the numbers are those of the tables."""
+    comparison, differences = tables["comparison"], tables["differences"]
+    union = (differences["way"] == "union") & (differences["measure"] == "Jaccard")
+
+    def of(low, high):
+        moved = differences.assign(low=differences["low"].where(~union, low), high=differences["high"].where(~union, high))
+        return report.verdict(comparison, moved)
+
+    assert "union of all votes **hurts**" in of(-0.2, -0.1) and "union of all votes **helps**" in of(0.1, 0.2)
+    assert "union of all votes **makes no clear difference**" in of(-0.1, 0.1)
+    said, value = report.verdict(comparison, differences), comparison.set_index(["way", "measure"])["value"]
+    assert f"{value['union', 'recall']:.0%} of what was planted" in said and f"{value['union', 'labels']:.2f} expressions a face" in said
+    assert "but only" in said and "macro F1 changes by" in report.verdict(comparison, differences, "macro F1")
+    with pytest.raises(ParameterError, match="measure 'labels'"):
+        report.verdict(comparison, differences, "labels")
+
+
+def test_sentences_where_there_is_nothing(nothing):
+    """No face: every sentence still says something true."""
+    assert "cannot be said" in report.verdict(nothing["comparison"], nothing["differences"])
+    assert "cannot be measured" in report.agreement_sentence(nothing["overall"], nothing["pairs"])
+    assert report.prevalence_sentence(nothing["pairs"]) == "No pair of labellers has a kappa."
+    assert "cannot be measured" in report.expressions_sentence(nothing["expressions"])
+    assert report.quality_sentence(nothing["quality"]) == "No labeller can be compared with planted truth."
+    assert report.called_sentence(nothing["called"]) == "No face was planted as neutral."
+    assert report.target_sentence(nothing["statistics"], nothing["frequencies"]) == "None of the 0 faces has a label."
+    assert report.bias_sentence(nothing["bias"]) == "There are no votes."
+
+
+def test_labellers_nobody_named_have_colours():
+    """Two unknown labellers get different colours, known ones keep theirs."""
+    colours = report._colours(["multitask", "mine", "yours"])
+    assert len(set(colours.values())) == 3 and colours["multitask"] == report.LABELLER_COLOURS["multitask"]
