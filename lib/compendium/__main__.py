@@ -113,10 +113,10 @@ def doctor(options) -> None:
 
 
 def weights(options) -> None:
-    """Fetch every registered weight that is not here yet."""
+    """Fetch every registered weight that is not here yet, but for the optional ones."""
     from lib.compendium import weights as registry
 
-    for name in registry.registered():
+    for name in registry.defaults():
         print(f"{name}: {places.relative(registry.path(name))}")
 
 

@@ -62,7 +62,7 @@ def examine(
         _memory(psutil.virtual_memory().total if memory is None else memory),
         _disk(shutil.disk_usage(root).free if disk is None else disk),
         _accelerator(_accelerators() if accelerators is None else accelerators, installed),
-        *_weights({name: registry.check(name) for name in registry.registered()} if weights is None else weights),
+        *_weights({name: registry.check(name) for name in registry.defaults()} if weights is None else weights),
         _kernel((kernel or kernel_trouble)()),
         *(_writing(Path(root) / name) for name in ("runs", "data")),
     ]

