@@ -70,12 +70,13 @@ def perceptron(into: int, width: int, classes: int = 7) -> int:
     return dense(into, width) + normalisation(width) + dense(width, classes)
 
 
-VGG = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+VGG = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # convolutions a block
+VGG_WIDTHS = (64, 128, 256, 512, 512)
 
 
 def vgg_body(layers: int) -> int:
     """Return the size of VGG's convolutions (Simonyan and Zisserman 2015, Table 1, D and E)."""
-    channels = [3, *(out for out, times in zip((64, 128, 256, 512, 512), VGG[layers], strict=True) for _ in range(times))]
+    channels = [3, *(out for out, times in zip(VGG_WIDTHS, VGG[layers], strict=True) for _ in range(times))]
     return chain(channels, [3] * (len(channels) - 1))
 
 
@@ -116,7 +117,8 @@ def resnet50() -> int:
     for width, blocks in ((64, 3), (128, 4), (256, 6), (512, 3)):
         for block in range(blocks):
             body += normalised(into, 4 * width, 1, bias=True) if block == 0 else 0
-            body += normalised(into, width, 1, bias=True) + normalised(width, width, 3, bias=True) + normalised(width, 4 * width, 1, bias=True)
+            body += normalised(into, width, 1, bias=True) + normalised(width, width, 3, bias=True)
+            body += normalised(width, 4 * width, 1, bias=True)
             into = 4 * width
     return body + dense(into, EMOTIONS)
 
