@@ -102,7 +102,7 @@ def faces_figure(crops: np.ndarray, table: pd.DataFrame, columns: int = 4) -> Fi
     scores, units = table[table["kind"] == "score"], table[table["kind"] == "unit"]
     labellers = list(dict.fromkeys(scores["labeller"]))
     labellers = [*(name for name in labellers if name == PLANTED), *(name for name in labellers if name != PLANTED)]
-    numbers = sorted(units["name"].unique())
+    numbers, reading = sorted(units["name"].unique()), [name for name in labellers if name in set(units["labeller"]) - {PLANTED}]
     columns = min(columns, len(chosen))
     figure, cells = _cells(len(chosen), columns, 0.2 * len(labellers), bool(numbers))
     for place, (face, axes) in enumerate(zip(chosen, cells, strict=True)):
@@ -112,8 +112,8 @@ def faces_figure(crops: np.ndarray, table: pd.DataFrame, columns: int = 4) -> Fi
         axes[0].set_title(_said_of(of_face), fontsize=10, color=INK, pad=3)
         _votes_heat(axes[1], of_face, labellers, first)
         if numbers:
-            _unit_bars(axes[2], units[units["face_id"] == face], numbers, [name for name in labellers if name != PLANTED], first)
-    _faces_legend(figure, units, labellers)
+            _unit_bars(axes[2], units[units["face_id"] == face], numbers, reading, first)
+    _faces_legend(figure, reading, PLANTED in set(units["labeller"]))
     return figure
 
 
@@ -168,9 +168,10 @@ def _votes_heat(axis, scores: pd.DataFrame, labellers: list, names: bool) -> Non
 def _unit_bars(axis, units: pd.DataFrame, numbers: list, labellers: list, names: bool) -> None:
     places = np.arange(len(numbers))
     wide = units.pivot(index="labeller", columns="name", values="value").reindex(columns=numbers)
-    given = [name for name in labellers if name in wide.index]
     colours = _colours(labellers)
-    for number, name in enumerate(given):
+    for number, name in enumerate(labellers):
+        if name not in wide.index:
+            continue
         if number == 0:
             axis.bar(places, wide.loc[name], color=colours[name], width=0.72)
         else:
@@ -186,17 +187,16 @@ def _unit_bars(axis, units: pd.DataFrame, numbers: list, labellers: list, names:
     axis.spines[["left", "bottom"]].set_color(GREY)
 
 
-def _faces_legend(figure: Figure, units: pd.DataFrame, labellers: list) -> None:
-    given = [name for name in labellers if name in set(units["labeller"]) and name != PLANTED]
-    colours = _colours([name for name in labellers if name != PLANTED])
+def _faces_legend(figure: Figure, labellers: list, planted: bool) -> None:
+    colours = _colours(labellers)
     handles = [Patch(facecolor=HEAT(1.0), label="score 1"), Patch(facecolor="white", edgecolor=GREY, label="score 0"),
                Patch(facecolor="white", edgecolor=INK, linewidth=1.6, label="vote")]  # fmt: skip
-    for number, name in enumerate(given):
+    for number, name in enumerate(labellers):
         label = f"AU 0 to 5, {title(name)}"
         handles.append(Patch(facecolor=colours[name], label=label) if number == 0 else
                        Line2D([], [], linestyle="", marker="o", markersize=4, color="white", markeredgecolor=colours[name],
                               label=label))  # fmt: skip
-    if PLANTED in set(units["labeller"]):
+    if planted:
         handles.append(Line2D([], [], color=INK, linewidth=1.5, label="AU, planted"))
     figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=9)
 
@@ -344,10 +344,11 @@ def distribution_figure(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def confusions_figure(table: pd.DataFrame, columns: int = 3) -> Figure:
+def confusions_figure(table: pd.DataFrame, down: str = PLANTED, across: str = "called", columns: int = 3) -> Figure:
     """Return a panel a labeller: the share of faces planted as the row that it calls the column. table: of `truth.confusion`.
 
-    Also draws `agreement.confusion` of one first labeller: rename its columns to labeller, planted, called.
+    Also draws what the others say where one labeller says something: the rows of `agreement.confusion` with that `first`, `second` renamed
+    to labeller, down="said", across="answered".
     """
     names = list(dict.fromkeys(table["labeller"]))
     if not names:
@@ -357,7 +358,7 @@ def confusions_figure(table: pd.DataFrame, columns: int = 3) -> Figure:
     figure = Figure(figsize=(0.9 + 3.7 * columns, 3.65 * rows + 0.2), dpi=110, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for number, (axis, name) in enumerate(zip(axes, names, strict=False)):
-        mine = table[table["labeller"] == name].set_index([PLANTED, "called"])
+        mine = table[table["labeller"] == name].set_index([down, across])
         shares = mine["share"].unstack().reindex(index=EXPRESSIONS, columns=EXPRESSIONS)
         planted = mine["faces"].groupby(level=0).sum().reindex(EXPRESSIONS)
         axis.imshow(np.ma.masked_invalid(shares.to_numpy(float)), cmap=HEAT, vmin=0, vmax=1)
@@ -368,9 +369,9 @@ def confusions_figure(table: pd.DataFrame, columns: int = 3) -> Figure:
         _square(axis, [SHORT[expression] for expression in EXPRESSIONS], labels)
         axis.set_title(title(name), loc="left", fontsize=11, color=INK, fontweight="bold")
         if number % columns == 0:
-            axis.set_ylabel("planted (faces)", fontsize=11)
+            axis.set_ylabel(f"{down} (faces)", fontsize=11)
         if number + columns >= len(names):
-            axis.set_xlabel("called, % of the row", fontsize=11)
+            axis.set_xlabel(f"{across}, % of the row", fontsize=11)
     for axis in axes[len(names) :]:
         axis.set_axis_off()
     return figure
@@ -398,7 +399,8 @@ def quality_figure(table: pd.DataFrame) -> Figure:
 
 
 def headline_figure(table: pd.DataFrame) -> Figure:
-    """Return each labeller alone and each way of uniting, a panel a measure, with intervals; the dashed line is the best labeller alone.
+    """Return each labeller alone and each way of uniting, a panel a measure, with intervals; the dashed line is the best labeller alone,
+    grey what it takes to say the commonest expression of every face.
 
     table: the first of `truth.compare`.
     """
@@ -406,8 +408,11 @@ def headline_figure(table: pd.DataFrame) -> Figure:
         return _sentence("no planted truth: whether uniting helps cannot be said here")
     alone = list(dict.fromkeys(table.loc[table["kind"] == "labeller", "way"]))
     joined = list(dict.fromkeys(table.loc[table["kind"] == "united", "way"]))
-    names = alone + joined
-    places = np.array([*range(len(alone)), *(len(alone) + 0.6 + number for number in range(len(joined)))])
+    always = list(dict.fromkeys(table.loc[table["kind"] == "baseline", "way"]))
+    names, places = alone + joined + always, []
+    for gap, group in ((0, alone), (0.6, joined), (1.2, always)):
+        places += [len(places) + gap + number for number in range(len(group))]
+    colours = {"labeller": TEAL, "united": RUST, "baseline": GREY}
     shown = [measure for measure in COMPARED if measure != "labels"]
     figure = Figure(figsize=(12.5, 0.36 * len(names) + 1.5), dpi=110, layout="constrained")
     axes = figure.subplots(1, len(shown), sharey=True)
@@ -416,8 +421,7 @@ def headline_figure(table: pd.DataFrame) -> Figure:
     for axis, measure in zip(axes, shown, strict=True):
         mine = table[table["measure"] == measure].set_index("way").reindex(names)
         for place, (name, row) in zip(places, mine.iterrows(), strict=True):
-            colour = TEAL if row["kind"] == "labeller" else RUST
-            _dots(axis, np.array([place]), mine.loc[[name]], colour, "value", size=9 if name == "union" else 7)
+            _dots(axis, np.array([place]), mine.loc[[name]], colours[row["kind"]], "value", size=9 if name == "union" else 7)
             _over(axis, f"{row['value']:.2f}", row["value"], place, 9)
         if alone:
             axis.axvline(mine.loc[alone, "value"].max(), color=TEAL, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
@@ -613,7 +617,7 @@ def prevalence_sentence(pairs: pd.DataFrame) -> str:
     known = pairs[pairs["kappa"].notna()]
     if known.empty:
         return "No pair of labellers has a kappa."
-    row = known.loc[(known["observed"] - known["kappa"]).idxmax()]
+    row = known.loc[(known["ac1"] - known["kappa"]).idxmax()]
     return (f"{title(row['first'])} and {title(row['second'])} say the same about {row['observed']:.0%} of the faces, yet their kappa is "
             f"{row['kappa']:.2f}, because {row['chance']:.0%} would be expected by chance. Gwet's AC1, whose chance agreement a common "
             f"expression does not raise, is {row['ac1']:.2f}.")  # fmt: skip
@@ -638,6 +642,19 @@ def quality_sentence(quality: pd.DataFrame, measure: str = "macro F1") -> str:
         return "No labeller can be compared with planted truth."
     parts = [f"{title(row.labeller)} {_number(row.value, row.low, row.high)}" for row in table.itertuples()]
     return f"Against what was planted, {measure} is: {'; '.join(parts)}."
+
+
+def units_sentence(units: pd.DataFrame, affect: pd.DataFrame) -> str:
+    """Return how well Action Units, valence and arousal are read, in words. units, affect: of `truth.units` and `truth.affect`."""
+    parts = []
+    for name, mine in units[units["auc"].notna()].groupby("labeller", sort=False):
+        worst = mine.loc[mine["auc"].idxmin()]
+        parts.append(f"{title(name)} ranks {len(mine)} Action Units with a mean AUC of {mine['auc'].mean():.2f} (least for "
+                     f"AU{worst['unit']}, {worst['auc']:.2f}) and a mean F1 of {mine['f1'].mean():.2f}")  # fmt: skip
+    for name, mine in affect[affect["ccc"].notna()].groupby("labeller", sort=False):
+        said = " and ".join(f"{row.dimension} {_number(row.ccc, row.low, row.high)}" for row in mine.itertuples())
+        parts.append(f"{title(name)} follows the planted circumplex with a concordance of {said}")
+    return f"{'; '.join(parts)}." if parts else "No Action Unit, valence or arousal was planted and read."
 
 
 def bias_sentence(bias: pd.DataFrame, least: float = 0.05, times: float = 1.25) -> str:

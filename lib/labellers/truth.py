@@ -323,10 +323,12 @@ def compare(votes: Votes, truth: pd.DataFrame, least_share: float = LEAST_SHARE,
             resamples: int = RESAMPLES, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
     """Return the headline: each labeller and each way of uniting against the planted sets, and the differences from the best labeller.
 
-    First table (COMPARISON_COLUMNS): COMPARED with intervals; `labels` is how many expressions a face gets; kind: "labeller" or "united".
+    First table (COMPARISON_COLUMNS): COMPARED with intervals; `labels` is how many expressions a face gets; kind: "labeller", "united", or
+    "baseline": saying the commonest planted expression of every face, the least that a labeller must beat.
     Second (DIFFERENCE_COLUMNS): each way of uniting minus the labeller that is best by that measure on these faces, intervals from the same
     resamples (paired). The best is chosen on the faces it is measured on, which favours it a little.
-    common: only faces that every labeller answered, so that all are compared on the same; else no answer counts as an empty set.
+    common: only faces that every labeller answered, so that all are compared on the same; else no answer counts as an empty set. Leave out
+    a labeller that answered few faces (`votes.of(labellers=…)`), or the comparison is about those few.
     """
     votes, truth = aligned(votes, truth)
     if common:
@@ -334,13 +336,24 @@ def compare(votes: Votes, truth: pd.DataFrame, least_share: float = LEAST_SHARE,
         votes, truth = votes.of(chosen), truth[chosen].reset_index(drop=True)
     groups, drawn_objects = _sampled(truth, resamples, seed)
     sets, said = planted_sets(truth, least_share), united(votes, weights)
+    always = _always(truth)
+    said |= always
     values = {name: parts(labels, sets) for name, labels in said.items()}
     point = {name: measures(part.sum(axis=0)) for name, part in values.items()}
     spread = {name: measures(drawn_objects @ summed(part, groups)) for name, part in values.items()}
     size = (len(truth), drawn_objects.shape[1])
-    table = [(name, "labeller" if name in votes.labellers else "united", measure, *size, float(point[name][measure]),
+    kinds = {**dict.fromkeys(votes.labellers, "labeller"), **dict.fromkeys(always, "baseline")}
+    table = [(name, kinds.get(name, "united"), measure, *size, float(point[name][measure]),
               *interval(spread[name][measure], size[1])) for name in said for measure in COMPARED]  # fmt: skip
     return pd.DataFrame(table, columns=COMPARISON_COLUMNS), _differences(votes.labellers, point, spread, size)
+
+
+def _always(truth: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return {"always neutral": zeros and ones (n, 7)} for the commonest planted expression; {} without truth."""
+    if truth.empty:
+        return {}
+    place = int(_planted_one(truth).sum(axis=0).argmax())
+    return {f"always {EXPRESSIONS[place]}": np.tile(np.eye(len(EXPRESSIONS), dtype=np.uint8)[place], (len(truth), 1))}
 
 
 def _differences(labellers: tuple, point: dict, spread: dict, size: tuple) -> pd.DataFrame:

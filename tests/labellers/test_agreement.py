@@ -67,7 +67,7 @@ def test_alpha_of_the_published_example():
     assert agreement.alpha_of(parts.sum(axis=0), distances)[0] == pytest.approx(agreement.alpha(values, known), abs=1e-12)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(arrays.arrays(int, (12, 4), elements=st.integers(-1, 6)))
 def test_our_numbers_equal_the_libraries(choices):
     """Cohen's kappa equals scikit-learn's and alpha the library's, on any choices with any gaps."""

@@ -111,7 +111,7 @@ def test_hardened_keeps_faces_without_an_answer_empty(labels):
     assert names(hard)["d"] == [] and names(hard)["b"] == ["sad"] and hard[list(EXPRESSIONS)].dtypes.eq(np.uint8).all()
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(arrays.arrays(float, (6, 3, 7), elements=st.floats(0, 1)), arrays.arrays(bool, (6, 3)))
 def test_the_union_contains_every_other_way(scores, missing):
     """Whatever the scores: majority and plurality lie within the union, and the soft mean between the least and the largest score."""
