@@ -28,3 +28,8 @@ def summary(judged: dict[str, pd.DataFrame], checked: pd.DataFrame) -> str:
         lines.append(f"* **{STUDIES[study]}**: {int(single['fits'].sum())} of {len(single)} single checks hold; of {len(rows)} claims "
                      f"{len(rows) - wrong} hold and {wrong} contradict{'s' * (wrong == 1)} other numbers of the paper.")
     return "\n".join(lines)
+
+
+def together(judged: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the claims of all studies as one table."""
+    return pd.concat(judged.values(), ignore_index=True)

@@ -223,7 +223,8 @@ def checks(rounding: str) -> pd.DataFrame:
             listed.append((f"names of the summary rows of {row['network']}", "Table II", ", ".join(AVERAGES), worked, row["possible"]))
     for network, ways in counted().groupby("network", sort=False):
         worked = " or ".join(f"{size:,} ({what})" for what, size in zip(ways["what is counted"], ways["parameters"], strict=True))
-        listed.append((f"parameters of {network}", "Section VIII", f"{ways['printed, millions'].iloc[0]} million", worked, ways["fits"].any()))
+        printed = f"{ways['printed, millions'].iloc[0]} million"
+        listed.append((f"parameters of {network}", "Section VIII", printed, worked, ways["fits"].any()))
     return pd.DataFrame([("sculpture", *row) for row in listed], columns=CHECK)
 
 

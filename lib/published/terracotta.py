@@ -33,7 +33,8 @@ def counts() -> pd.DataFrame:
         ("GAN18K: training and test part", "2.1.2", parts, f"{TRAIN:,} + {TEST:,} = {TRAIN + TEST:,}", parts == TRAIN + TEST),
         ("GAN18K: test part of “7:1:2”, %", "2.1.2", fifth, f"{TEST:,} / {TOTAL:,} = {share:.1f}", abs(share - fifth) < 2),
         ("TW58: Internet and film", "3.1", film, f"{INTERNET} + {FILM} = {INTERNET + FILM}", film == INTERNET + FILM),
-        ("warriors in five postures", "3.1", warriors, f"{' + '.join(map(str, by_posture))} = {by_posture.sum()}", warriors == by_posture.sum()),
+        ("warriors in five postures", "3.1", warriors, f"{' + '.join(map(str, by_posture))} = {by_posture.sum()}",
+         warriors == by_posture.sum()),
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["what", "where", "printed", "worked out", "fits"])
 
