@@ -52,6 +52,8 @@ def _runs(curves: pd.DataFrame):
     if missing := [name for name in ("network", "epoch", "loss", "val_loss") if name not in curves]:
         raise ParameterError(f"Received learning curves without {', '.join(missing)}, expected network, epoch, loss and val_loss: train "
                              "with a validation part.")  # fmt: skip
+    if wrong := curves.loc[~np.isfinite(curves["val_loss"].astype(float)), "network"].tolist():
+        raise ParameterError(f"Received a validation loss of {wrong[0]} that is no number, expected one an epoch: train it more slowly.")
     return curves.assign(run=curves.get("run", "")).sort_values("epoch", kind="stable").groupby(["network", "run"], sort=False)
 
 
@@ -235,7 +237,9 @@ def calibration_sentence(errors: dict[str, pd.DataFrame]) -> str:
 
 def cost_sentence(networks: pd.DataFrame) -> str:
     """Return what training costs, in words. networks: network, seconds (an epoch), images_per_second, epochs."""
-    table = networks.groupby("network", sort=False)[["seconds", "images_per_second"]].mean()
+    table = networks.groupby("network", sort=False)[["seconds", "images_per_second"]].mean().dropna()
+    if table.empty:
+        return "Nobody measured what the training costs."
     fast, slow = table["images_per_second"].idxmax(), table["images_per_second"].idxmin()
     text = f"{fast} learns from {table.loc[fast, 'images_per_second']:,.0f} pictures a second ({table.loc[fast, 'seconds']:.1f} s an epoch)"
     pictures, seconds = table.loc[slow, ["images_per_second", "seconds"]]
@@ -416,7 +420,8 @@ def overfitting_figure(networks: pd.DataFrame) -> Figure:
         if measure == "gap":
             axis.axhline(0, color=INK, linewidth=0.8)
         else:
-            axis.set_ylim(0, min(1.02, max(0.5, np.nanmax(runs.get("test_high", runs["test_f1"])) * 1.15)))
+            highest = runs.filter(["test_f1", "test_high"]).max(axis=None)
+            axis.set_ylim(0, min(1.02, highest * 1.15) if highest > 0 else 1.02)
     handles = [Line2D([], [], marker="o", color=shades[name], linewidth=0, markersize=8, label=f"{name} ({_short(parameters)})")
                for name, parameters in zip(table["network"], table["parameters"], strict=True)]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), frameon=False, fontsize=10.5)
