@@ -131,6 +131,15 @@ def _mean(values, known):
     return ops.sum(values * known) / ops.maximum(ops.sum(known), 1.0)
 
 
+def flattened(loss):
+    """Return a loss of faces as a loss of sequences: labels and logits (n, frames, …), every frame a face."""
+
+    def over_frames(labels, logits):
+        return loss(ops.reshape(labels, (-1, labels.shape[-1])), ops.reshape(logits, (-1, logits.shape[-1])))
+
+    return over_frames
+
+
 TASKS = {"expression": expression_loss, "action_units": action_units_loss, "affect": affect_loss}
 WEIGHTS = {"expression": 1.0, "action_units": 8.0, "affect": 1.0}  # of a teacher's losses, as published; a student's are not weighted
 
