@@ -244,14 +244,15 @@ def _clone(model: keras.Model, linear: bool = False) -> keras.Model:
     last = _makers(model)[id(model.output)].name
 
     def copied(layer):
-        if linear and layer.name == last and isinstance(layer, layers.Softmax):
-            return layers.Activation("linear", name=layer.name)
         config = layer.get_config() | {"dtype": "float32"}
         if linear and layer.name == last and config.get("activation") in ("sigmoid", "softmax"):
             config["activation"] = "linear"
         return type(layer).from_config(config)
 
-    return _copy_weights(model, keras.models.clone_model(model, clone_function=copied))
+    clone = keras.models.clone_model(model, clone_function=copied)
+    if linear and isinstance(clone.get_layer(last), layers.Softmax):
+        clone = keras.Model(clone.input, clone.get_layer(last).input)
+    return _copy_weights(model, clone)
 
 
 def _copy_weights(model: keras.Model, clone: keras.Model) -> keras.Model:
@@ -519,7 +520,7 @@ def deletion_insertion(model: keras.Model, crops: np.ndarray, maps: np.ndarray, 
     maps = np.asarray(maps, np.float32)
     if len(maps) != len(crops) or maps.ndim != 3 or steps < 1:
         raise ParameterError(
-            f"Received maps {maps.shape} for {len(crops)} pictures and {steps} steps; expected one map (h, w) a picture and at least a step."
+            f"Received maps {maps.shape} for {len(crops)} pictures and {steps} steps; expected one map a picture and at least a step."
         )
     answer = _remember(model, ("answers",), lambda: _compiled(keras.Model(_flat(model).input, _flat(model).output)))
     generator, side = np.random.default_rng(seed), crops.shape[1]
@@ -656,10 +657,14 @@ def gradcam_figure(crops: np.ndarray, maps: np.ndarray, names, notes=None, *, pe
     heat = normalised(resized(maps, crops.shape[1]))
     columns = min(per_row, len(crops))
     blocks = -(-len(crops) // columns)
-    height = (4.35 + (0.2 if notes is not None else 0)) * blocks
+    height = (4.35 + (0.2 if notes is not None else 0)) * blocks + 0.2 * (blocks - 1)
     figure = Figure(figsize=(1.38 * columns + 1.5, height), dpi=110, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-    axes = figure.subplots(3 * blocks, columns, squeeze=False)
+    rows = ([1, 1, 1, 0.12] * blocks)[:-1]  # a gap between blocks
+    grid = figure.subplots(len(rows), columns, squeeze=False, height_ratios=rows)
+    for axis in grid[3::4].ravel():
+        axis.set_axis_off()
+    axes = np.delete(grid, range(3, len(rows), 4), axis=0)
     for axis in axes.ravel():
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
@@ -675,7 +680,7 @@ def gradcam_figure(crops: np.ndarray, maps: np.ndarray, names, notes=None, *, pe
     for block in range(blocks):
         for axis, label in zip(axes[3 * block:3 * block + 3, 0], ("original", "heat", "overlay"), strict=True):
             axis.set_ylabel(label, fontsize=11, color=INK, labelpad=5)
-    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), MAP), ax=axes, fraction=0.03, aspect=32 * blocks, pad=0.015, shrink=0.6)
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), MAP), ax=grid, fraction=0.03, aspect=32 * blocks, pad=0.015, shrink=0.6)
     bar.set_label("share of the map's maximum", fontsize=10, color=INK)
     bar.ax.tick_params(colors=INK, labelsize=9)
     bar.outline.set_visible(False)
@@ -688,5 +693,5 @@ def overlay(crop: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
     grey = np.repeat(crop.astype(np.float32).mean(axis=2, keepdims=True), 3, axis=2)
     colour = 255 * colormaps[MAP](np.clip(heat, 0, 1))[..., :3]
-    weight = 0.72 * np.clip(heat, 0, 1)[..., None] ** 0.7
+    weight = 0.7 * np.clip(heat, 0, 1)[..., None] ** 1.2  # what is low stays a picture
     return np.clip(0.92 * (1 - weight) * grey + weight * colour, 0, 255).round().astype(np.uint8)
