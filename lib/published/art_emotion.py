@@ -54,13 +54,19 @@ def test_sets_table(found: pd.DataFrame) -> pd.DataFrame:
 def test_sets_sentence(found: pd.DataFrame, largest: int) -> str:
     """Say what the accuracies tell about the sizes of the test sets, and which classifiers beat a constant answer."""
     parts = [f"on {row['data']} {len(row['sizes'])} of the sizes up to {largest} can give both {row['accuracies']}"
-             + (f", none below {row['sizes'][0]}" if row["sizes"] else "") for row in found.to_dict("records")]
+             + (f", none below {row['sizes'][0]}" if row["sizes"] else "") + _round_ones(row["sizes"]) for row in found.to_dict("records")]
     test = table("art_emotion", "table_one").set_index("model")["test"].astype(float)
     idle = [f"{model} ({score} %)" for model, score in test.items() if score < NEUTRAL + 0.5]
     return (f"If the classifiers of a pair were examined on the same pictures, {'; '.join(parts)}. Chance has a say here too: nearly "
             f"{NEUTRAL} % of the "
             f"data are neutral or NA, and that is what always answering “neutral” earns on a test set mixed like the data. "
             f"{' and '.join(idle)} do not get beyond it.")
+
+
+def _round_ones(sizes: list[int]) -> str:
+    """Say which round sizes are among those possible, since people like to set such a number aside."""
+    fifties = [str(size) for size in sizes if size % 50 == 0]
+    return f" (of the multiples of 50: {', '.join(fifties) or 'none'})"
 
 
 def measured(rounding: str) -> Measured:

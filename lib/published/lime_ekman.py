@@ -7,7 +7,7 @@ import pandas as pd
 
 from lib.published import sizes
 from lib.published.arithmetic import interval, overlap
-from lib.published.tables import CHECK, Measured, as_published, mean_row, table
+from lib.published.tables import CHECK, Measured, as_published, marked, mean_row, table
 
 
 def overlaps(rounding: str) -> pd.DataFrame:
@@ -23,6 +23,12 @@ def overlaps(rounding: str) -> pd.DataFrame:
 def _parts(means: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     networks = means["average of"].isin(table("lime_ekman", "table_one")["network"])
     return means[networks], means[~networks & (means["average of"] != "all")]
+
+
+def overlaps_table(means: pd.DataFrame) -> pd.DataFrame:
+    """Return the averages for people: average of, printed, what the cells allow, fits."""
+    allowed = [f"{low:.5f} to {high:.5f}" for low, high in zip(means["low"], means["high"], strict=True)]
+    return marked(means[["average of", "printed"]].assign(**{"the cells allow": allowed, "fits": means["fits"]}))
 
 
 def overlaps_sentence(means: pd.DataFrame) -> str:

@@ -170,7 +170,7 @@ def raf_db_sentence(rows: pd.DataFrame, averages: pd.DataFrame) -> str:
             f"pictures of Fear. Its average is the share of all {rows['pictures'].max():,} pictures (the mean of the classes is "
             f"{own:.3f}). Table 7 has "
             f"the same corpus under the same heading, and there it is the other way round: {seventh['printed']} is the mean of the classes "
-            f"({seventh['mean']:.4f}), and the share of all pictures would be {weighted / whole['test'].sum():.3f}.")
+            f"({seventh['mean']:.4f}), and the share of that test set's pictures would be {weighted / whole['test'].sum():.3f}.")
 
 
 def impossible_shares(rounding: str) -> pd.DataFrame:
