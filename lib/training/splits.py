@@ -136,6 +136,7 @@ def leave_one_out(table: pd.DataFrame, target=None, by: str = "tradition", seed:
 
     A column `held_out` names the value. Values with fewer than `fewest` faces only train, as do faces without a value. A face of another
     value that is tied to a tested one (the same object in two collections) is in no part of that fold. A test part may lack expressions.
+    validation: the share of the faces that are not tested. target, seed, lacking: see `split`.
     """
     names, counts, target = _counted(table, target)
     if by not in table:
