@@ -156,6 +156,7 @@ def classification(truth, decisions, objects=None, resamples: int = RESAMPLES, s
     objects: the name of the object of each face, (n,), or the group of the split; None: every face is its own.
     Columns: row, precision, recall, f1 (0 to 1), faces (that show it; all faces in the averages), predicted (faces said to show it),
     precision_low, precision_high, … f1_high, reason. The weighted average weighs by `faces`; macro is over the classes somebody shows.
+    With few objects percentile intervals are a little narrow: on planted data with 120 objects they cover 90 to 97 % (see the tests).
     """
     truth, decisions = _pair(truth, decisions)
     codes = _objects(objects, len(truth))
