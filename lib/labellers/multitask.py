@@ -273,7 +273,7 @@ def _train(folder: Path, asked: TrainingSettings, faces) -> dict:
     return {
         "thresholds": tuned_thresholds(said["action_units"], truth["action_units"]), "faces": len(learn), "held_out": len(held),
         "accuracy_held_out": round(float(right[~np.isnan(truth["expression"][:, 0])].mean()), 4),
-        "seconds": round(float(history["seconds"].sum()), 1), "weights": {path.name: _sha256(path) for path in sorted(folder.glob("*.h5"))},
+        "seconds": round(float(history["seconds"].sum()), 1), "weights": {path.name: sha256(path) for path in sorted(folder.glob("*.h5"))},
     }  # fmt: skip
 
 
@@ -346,7 +346,7 @@ def _students(folder: str) -> tuple:
 
 def _loaded(folder: Path, name: str, asked: dict, record: dict):
     file = folder / f"{name}.weights.h5"
-    if not file.exists() or _sha256(file) != record.get("weights", {}).get(file.name):
+    if not file.exists() or sha256(file) != record.get("weights", {}).get(file.name):
         raise WeightsError(f"{relative(file)} is missing or was changed since it was trained. Delete its folder to train again.")
     network = _network(asked["trunk"], asked["side"], asked["width"], name)
     try:
@@ -356,7 +356,8 @@ def _loaded(folder: Path, name: str, asked: dict, record: dict):
     return network
 
 
-def _sha256(file: Path) -> str:
+def sha256(file: Path) -> str:
+    """Return the SHA-256 of a file's content."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
@@ -398,7 +399,7 @@ def _train_recurrent(folder: Path, asked: RecurrentSettings, base: str) -> dict:
     stills = {name: values[held][:, None] for name, values in features.items()}
     said = {task: values[:, 0] for task, values in logits(network, stills).items()}
     return {"thresholds": tuned_thresholds(said["action_units"], labels["action_units"][held]), "sequences": asked.sequences,
-            "weights": {RECURRENT_FILE: _sha256(folder / RECURRENT_FILE)}, "seconds": round(float(curves["seconds"].sum()), 1)}  # fmt: skip
+            "weights": {RECURRENT_FILE: sha256(folder / RECURRENT_FILE)}, "seconds": round(float(curves["seconds"].sum()), 1)}  # fmt: skip
 
 
 def _as_seen(table: pd.DataFrame) -> pd.DataFrame:
@@ -442,7 +443,7 @@ def _recurrent(folder: str):
     from lib.networks import multitask
 
     file = Path(folder) / RECURRENT_FILE
-    if not file.exists() or _sha256(file) != record_of(Path(folder)).get("weights", {}).get(RECURRENT_FILE):
+    if not file.exists() or sha256(file) != record_of(Path(folder)).get("weights", {}).get(RECURRENT_FILE):
         raise WeightsError(f"{relative(file)} is missing or was changed since it was trained. Delete its folder to train again.")
     network = multitask.cnn_rnn()
     network.load_weights(file)

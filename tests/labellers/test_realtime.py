@@ -1,5 +1,7 @@
 """The real-time networks as labellers: what they see, the order of their classes, faces without an answer, the trained network."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -179,21 +181,30 @@ def plain_faces(count, seed):
 
 @pytest.mark.slow
 def test_the_sequential_network_learns_and_is_kept(tmp_path, monkeypatch):
-    """Trained on bars it tells bars apart, in other pictures; the second call trains nothing; the record says how well it did."""
+    """Trained on bars it tells bars apart, in other pictures; the second call trains nothing; changed weights are refused."""
+    from lib.training import faces
+
     monkeypatch.setattr(keeping, "FOLDER", tmp_path)
-    settings = {"epochs": 8, "dropout": 0.1, "faces": 280, "batch": 16, "rate": 3e-3}
-    folder = realtime.trained(settings, lambda: plain_faces(280, 0))
-    assert realtime.trained(settings, lambda: pytest.fail("trained again")) == folder
+    monkeypatch.setattr(faces, "atelier_faces", lambda count, *_: plain_faces(count, 0))
+    settings = {"epochs": 8, "count": 280, "batch": 16, "rate": 3e-3, "held_out": 0.2}
+    folder = realtime.trained(settings)
+    monkeypatch.setattr(faces, "atelier_faces", lambda *_: pytest.fail("made faces again"))
+    assert realtime.trained(settings) == folder
     assert sorted(path.name for path in folder.iterdir()) == ["history.csv", "record.json", realtime.FILE]
     record = keeping.record_of(folder)
     assert record["faces"] == 224 and record["held_out"] == 56
     test = plain_faces(35, 1)
     answer = realtime.label_batch_sequential(test.crops, test.landmarks, {"folder": str(folder), "views": 1})
     assert np.mean(answer[list(EXPRESSIONS)].idxmax(axis=1).to_numpy() == test.table["expression"].to_numpy()) > 0.7
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (copy / realtime.FILE).write_bytes(b"something else")
+    with pytest.raises(WeightsError, match="was changed"):
+        realtime.label_batch_sequential(test.crops, test.landmarks, {"folder": str(copy)})
 
 
-def test_nobody_is_learned_from_and_held_out():
-    """A fifth of the people is held out with all their pictures."""
-    subjects = np.repeat([f"s{number}" for number in range(50)], 3)
-    learn, held = realtime._parted(subjects, 0.2, 0)
-    assert len(held) == 30 and not set(subjects[learn]) & set(subjects[held]) and len(learn) + len(held) == 150
+@pytest.mark.parametrize(("settings", "said"), [({"epoch": 3}, "Did you mean 'epochs'"), ({"dropout": 1.5}, "dropout")])
+def test_wrong_training_settings_are_refused(settings, said):
+    """Unknown settings of the training and values out of range are named before any face is made."""
+    with pytest.raises(ParameterError, match=said):
+        realtime.trained(settings)
