@@ -114,4 +114,5 @@ ifneq ($(filter reproduce publish,$(MAKECMDGOALS)),)
 $(RUNS)/00_start_here/run.json: $(STUDIES) # the front page gathers the others' verdicts, so it is printed last
 endif
 $(RUNS)/02_face_detection/run.json: $(RUNS)/01_dataset_census/run.json
+$(RUNS)/03_labeller_agreement/run.json: $(RUNS)/01_dataset_census/run.json $(RUNS)/02_face_detection/run.json
 -include $(wildcard $(RUNS)/*/deps.mk $(RUNS)/*/*/deps.mk)

@@ -19,6 +19,7 @@ SCHEMAS = {
     "00_start_here": "lib.compendium.parameters:StartHereParameters",
     "01_dataset_census": "lib.collections.parameters:CensusParameters",
     "02_face_detection": "lib.faces.parameters:FaceDetectionParameters",
+    "03_labeller_agreement": "lib.labellers.parameters:LabellerParameters",
     "10_published_numbers": "lib.published.parameters:PublishedNumbersParameters",
 }
 

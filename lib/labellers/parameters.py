@@ -10,8 +10,6 @@ from lib.compendium.parameters import NotebookParameters
 
 ASKED = ("openface", "multitask", "realtime_xception", "realtime_sequential")  # the study's four
 OPTIONAL = ("cnn_rnn",)
-RULES = ("match", "hard", "soft", "threshold")
-TARGETS = ("union", "majority", "soft_mean", "agreement_weighted", "threshold")
 
 
 class LabellerParameters(NotebookParameters):
@@ -41,7 +39,7 @@ class LabellerParameters(NotebookParameters):
         "argmax", description="what counts as a labeller's vote: its best expression (as published), or every score above `vote_threshold`"
     )
     vote_threshold: float = Field(0.3, gt=0, le=1, description="score from which an expression is a vote. Not stated in the paper")
-    target: Literal["union", "majority", "soft_mean", "agreement_weighted", "threshold"] = Field(
+    target: Literal["union", "majority", "plurality", "soft_mean", "agreement_weighted", "threshold"] = Field(
         "union", description="how votes become the target that notebook 04 learns. The paper: the union"
     )
     training_faces: int = Field(
@@ -66,11 +64,15 @@ class LabellerParameters(NotebookParameters):
     teacher_epochs: int = Field(8, ge=1, le=1000, description="Deng et al.: 8")
     student_epochs: int = Field(3, ge=1, le=1000, description="Deng et al.: 3")
     multitask_rate: float = Field(1e-4, gt=0, le=1, description="learning rate. Deng et al.: 1e-4, from a trunk that knew faces already")
+    multitask_schedule: Literal["steps", "falling"] = Field(
+        "steps", description="learning rate: a tenth after every third epoch, as in Deng et al., or along half a cosine"
+    )
     complete_labels: bool = Field(
         False, description="learn from all labels of a face; as in Deng et al., a face has the labels of one task only"
     )
     sequence_length: int = Field(32, ge=1, le=512, description="frames of the recurrent network's sequences. Deng et al.: 32")
     sequences: int = Field(700, ge=7, le=100_000, description="sequences it learns from, each rising to full strength. Not from the paper")
+    recurrent_epochs: int = Field(3, ge=1, le=1000, description="Deng et al.: 3")
     sequential_epochs: int = Field(50, ge=1, le=10_000, description="Arriaga et al.: until 50 epochs brought nothing better")
     exam_faces: int = Field(
         350, ge=0, le=100_000, description="full-strength faces of people never learned from, on which every labeller is examined; 0: none"
