@@ -16,6 +16,7 @@ from lib.faces import transforms
 SIDE = 112  # pixels of the aligned picture
 PIXELS_PER_MILLIMETRE = 0.7
 MILLIMETRES = 70.0  # of the atelier's unit, .9 of which lie between the pupils: 63 mm, an adult's
+BROWS = 19.0  # pixels from the upper edge to the mean face's brows, so that a forehead's wrinkles are seen; not stated in the paper
 RIGID = np.array([*range(1, 5), *range(12, 16), *range(27, 30), *range(31, 37), *range(39, 43), *range(45, 48)])  # numbers from 0
 RAISED = np.array([0, 16, *range(17, 27)])  # brows and temples: the mask's points that are moved up to keep the forehead
 FOREHEAD = 30.0  # pixels of the aligned picture they are moved up
@@ -31,15 +32,15 @@ FLAT = 1e-4  # added to the energy of a neighbourhood, so that a flat one gives 
 
 @lru_cache(maxsize=1)
 def mean_shape() -> np.ndarray:
-    """Return the mean face: 68 points (68, 2) float64 in pixels of the aligned picture, iBUG order, symmetric, centred. Do not write to it.
+    """Return the mean face: 68 points (68, 2) float64 in pixels of the aligned picture, iBUG order, symmetric. Do not write to it.
 
-    It is the atelier's plain head seen from the front from far away, at rest.
+    It is the atelier's plain head seen from the front from far away, at rest. Its chin lies at the lower edge or just beyond.
     """
     from lib.collections.atelier import form
 
     # differs from the paper: OpenFace's mean face comes from its shape model, fitted on photographs; this one is our own.
     points = form.head(form.plain_shape(), {})[1][:, :2].astype(float) * (1, -1) * MILLIMETRES * PIXELS_PER_MILLIMETRE
-    points += SIDE / 2 - (points.min(axis=0) + points.max(axis=0)) / 2
+    points += (SIDE / 2, BROWS) - np.array([points[:, 0].mean(), points[:, 1].min()])
     points.setflags(write=False)
     return points
 
@@ -98,9 +99,12 @@ def mask(points) -> np.ndarray:
 
 def aligned_picture(crop: np.ndarray, matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Return a crop (uint8 RGB) in the aligned picture, uint8 (112, 112, 3), black beyond the mask of aligned landmarks."""
-    rows = (*(tuple(map(float, row)) for row in matrix), (0.0, 0.0, 1.0))
-    picture = transforms.apply(crop, transforms.Transform("aligned", rows, SIDE, SIDE))
-    return picture * mask(points)[..., None]
+    # Crops may end above the chin: their border goes on beyond, so that where a crop ends is no edge of the face.
+    beyond = max(crop.shape[:2]) // 3
+    wider = cv2.copyMakeBorder(crop, beyond, beyond, beyond, beyond, cv2.BORDER_REPLICATE)
+    rows = np.vstack([matrix, (0, 0, 1)]) @ np.array([(1, 0, -beyond), (0, 1, -beyond), (0, 0, 1)])
+    whole = transforms.Transform("aligned", tuple(tuple(map(float, row)) for row in rows), SIDE, SIDE)
+    return transforms.apply(wider, whole) * mask(points)[..., None]
 
 
 # ---- histograms of gradients

@@ -31,15 +31,15 @@ def face(generator, side=96):
 # ---- alignment
 
 
-def test_the_mean_face_is_a_symmetric_face_inside_the_picture():
-    """The mean face is symmetric, upright, fills the aligned picture, and its pupils are about 63 mm apart."""
+def test_the_mean_face_is_a_symmetric_face():
+    """The mean face is symmetric, upright, leaves room for a forehead, and its pupils are about 63 mm apart."""
     points = appearance.mean_shape()
-    assert points.shape == (68, 2) and points.min() > 0 and points.max() < appearance.SIDE
-    assert np.allclose(points[36:42].mean(axis=0)[0] + points[42:48].mean(axis=0)[0], appearance.SIDE)
+    assert points.shape == (68, 2) and points[:, 0].min() > 0 and points[:, 0].max() < appearance.SIDE
+    assert np.allclose(points[:17, 0] + points[16::-1, 0], appearance.SIDE) and np.allclose(points[:17, 1], points[16::-1, 1])
     assert points[8, 1] > points[57, 1] > points[30, 1] > points[27, 1] > points[19, 1]  # chin, lip, nose, brow: downwards
     between = (points[42:48].mean(axis=0)[0] - points[36:42].mean(axis=0)[0]) / appearance.PIXELS_PER_MILLIMETRE
     assert 54 < between < 70
-    assert points.max(axis=0)[1] - points.min(axis=0)[1] > 0.75 * appearance.SIDE
+    assert points[:, 1].min() == pytest.approx(appearance.BROWS) and points[48:, 1].max() < 0.9 * appearance.SIDE
 
 
 def test_the_rigid_points_are_openfaces():
@@ -78,7 +78,7 @@ def test_the_picture_moves_with_its_landmarks():
     """Bright spots at five landmarks of a turned face lie at the aligned landmarks of the aligned picture."""
     points = moved(appearance.mean_shape() - 56, 25, 1.6, 112, 112)
     crop = np.zeros((224, 224, 3), np.uint8)
-    spots = (30, 36, 45, 48, 54)
+    spots = (30, 36, 45, 48, 54)  # a nose, eye corners, mouth corners
     for spot in spots:
         cv2.circle(crop, tuple(np.round((points[spot] - 0.5) * 16).astype(int).tolist()), 3 * 16, (255, 255, 255), -1, shift=4)
     matrices, places = appearance.aligned(points[None])
@@ -91,9 +91,19 @@ def test_the_picture_moves_with_its_landmarks():
         assert np.abs(centre - places[0, spot]).max() < 0.35
 
 
+def test_where_a_crop_ends_is_no_edge():
+    """A crop that ends above the chin goes on in the colours of its border: columns of one colour stay of one colour down to the chin."""
+    crop = np.repeat(np.linspace(20, 220, 60).astype(np.uint8)[None, :, None], 60, axis=0).repeat(3, axis=2)
+    matrices, points = appearance.aligned(appearance.mean_shape()[None] / 1.7 - (0, 2))
+    picture = appearance.aligned_picture(crop, matrices[0], points[0])[..., 0].astype(int)
+    kept = appearance.mask(points[0]) == 1
+    assert np.array_equal(np.flatnonzero(kept.any(axis=1)), np.arange(appearance.SIDE)) and not picture[~kept].any()
+    assert np.abs(np.diff(picture, axis=0))[kept[1:] & kept[:-1]].max() <= 1
+
+
 def test_the_mask_keeps_the_face_and_the_forehead():
     """Chin, cheeks and forehead above the brows are kept, the picture's corners are not."""
-    points = appearance.mean_shape() * 0.7 + 0.15 * appearance.SIDE + (0, 8)
+    points = appearance.mean_shape() * 0.7 + 0.15 * appearance.SIDE
     kept = appearance.mask(points)
     brow = points[19].astype(int)
     assert kept[brow[1] - 25, brow[0]] == 1 and kept[points[30].astype(int)[1], points[30].astype(int)[0]] == 1
