@@ -122,6 +122,8 @@ def fit(model: keras.Model, inputs: Mapping, targets: Mapping, epochs: int, fold
     folder.mkdir(parents=True, exist_ok=True)
     model.optimizer.build(model.trainable_variables)
     history = _resumed(model, folder / CHECKPOINT)
+    if history:  # a kill between the two files leaves the checkpoint ahead
+        write_atomically(folder / HISTORY, pd.DataFrame(history).to_csv(index=False))
     for epoch in range(len(history), epochs):
         if stop and history and stop(pd.DataFrame(history)):
             break

@@ -39,6 +39,8 @@ def test_a_killed_training_goes_on_and_ends_like_an_uninterrupted_one(tmp_path):
     for a, b in zip(whole.variables + whole.optimizer.variables, again.variables + again.optimizer.variables, strict=True):
         assert np.allclose(a, b, rtol=0, atol=1e-6)
     pd.testing.assert_frame_equal(curves.drop(columns="seconds"), resumed.drop(columns="seconds"), atol=1e-6)
+    (tmp_path / "parts" / fitting.HISTORY).unlink()
+    assert len(train(tmp_path / "parts", 4)[1]) == 4  # nothing left to do: the curves are written again
     assert list(curves["epoch"]) == [1, 2, 3, 4] and list(curves["rate"]) == pytest.approx([0.05, 0.05, 0.005, 0.005])
     assert pd.read_csv(tmp_path / "parts" / fitting.HISTORY)["loss"].to_numpy() == pytest.approx(resumed["loss"].to_numpy())
 
