@@ -70,8 +70,9 @@ def stale(run: str) -> list[str]:
 
 
 def claims_table() -> pd.DataFrame:
-    """Return the claims of all reading copies as one table."""
-    return pd.DataFrame([row for run in runs_of(PROFILE) for row in stamp(run)["claims"]])
+    """Return the claims of all reading copies as one table; of a claim judged twice, the later notebook's verdict."""
+    rows = {row["id"]: row for run in runs_of(PROFILE) for row in stamp(run)["claims"]}
+    return pd.DataFrame(list(rows.values()))
 
 
 def with_generated_tables(text: str) -> str:
