@@ -22,8 +22,11 @@ ASKED      = --profile $(call quoted,$(PROFILE)) --runs $(RUNS) --collection $(c
 
 NOTEBOOKS := $(sort $(basename $(notdir $(wildcard notebooks/[0-9]*.ipynb))))
 NUMBERS   := $(foreach name,$(NOTEBOOKS),$(firstword $(subst _, ,$(name))))
-# A notebook is one run, or one run a variant where the profile has a folder of variants for it.
-runs_of    = $(or $(basename $(subst params/$(PROFILE)/,,$(wildcard params/$(PROFILE)/$(1)/*.yaml))),$(1))
+# A notebook is one run, or one run a variant where the profile has a folder of variants for it. `make 04 SET="backbone=vgg16"` makes
+# the one variant it names, whether the profile lists it or not.
+BACKBONE  := $(patsubst backbone=%,%,$(filter backbone=%,$(subst 04.,,$(SET))))
+variants_of = $(basename $(subst params/$(PROFILE)/,,$(wildcard params/$(PROFILE)/$(1)/*.yaml)))
+runs_of    = $(or $(if $(filter 04_%,$(1)),$(BACKBONE:%=$(1)/%)),$(variants_of),$(1))
 records_of = $(foreach run,$(call runs_of,$(1)),$(RUNS)/$(run)/run.json)
 STUDIES   := $(foreach name,$(filter-out 00_%,$(NOTEBOOKS)),$(call records_of,$(name)))
 CLAIMS    := $(wildcard $(RUNS)/*/claims.json $(RUNS)/*/*/claims.json)

@@ -46,12 +46,16 @@ def _parameters(options, run: str):
     return effective(run, options.profile, options.collection, parse_settings(options.set), _named_goals(options))
 
 
+def _runs(options) -> list[str]:
+    return runs_of(options.profile, parse_settings(options.set), _named_goals(options))
+
+
 def request(options) -> None:
     """Write what each run is asked to be, only where that changed: this is what tells Make that a parameter or picture did."""
     from lib.compendium.fingerprints import listing
 
     check_settings_land(parse_settings(options.set), _named_goals(options))
-    runs = runs_of(options.profile)
+    runs = _runs(options)
     asked = {run: _parameters(options, run) for run in runs}  # all are checked before any is written
     for run, parameters in asked.items():
         wanted = json.dumps({"parameters": parameters.model_dump(mode="json"), "files": listing(parameters)}, indent=1)
@@ -68,7 +72,7 @@ def run(options) -> None:
 
 def plan(options) -> None:
     """Say for every run whether it would execute, and the first reason."""
-    for name in runs_of(options.profile):
+    for name in _runs(options):
         why = reasons(options.runs, name, _parameters(options, name))
         print(f"{name:28} " + (f"run: {why[0]}" + (f" (and {len(why) - 1} more)" if len(why) > 1 else "") if why else "skip: up to date"))
     print("A run whose inputs come out unchanged is skipped, even if the notebook before it ran.")
@@ -79,7 +83,7 @@ def why(options) -> None:
     if not options.run:
         raise CompendiumError("`make why` was given no notebook. Say which: make why NB=02")
     notebook = notebook_named(options.run)
-    for name in [name for name in runs_of(options.profile) if name.split("/")[0] == notebook]:
+    for name in [name for name in _runs(options) if name.split("/")[0] == notebook]:
         differing = reasons(options.runs, name, _parameters(options, name))
         print(f"{name} would run, because" if differing else f"{name} is up to date: nothing it was made of has changed.")
         for line in differing:
@@ -90,8 +94,8 @@ def summary(options) -> None:
     """End a `make`: name the executed notebooks, or say that there was nothing to do."""
     asked_at = float((options.runs / ".requests" / "asked-at").read_text())
     goals = _named_goals(options)
-    names = [name for name in runs_of(options.profile) if not goals or name.split("/")[0] in goals]
-    records = {name: record for name in runs_of(options.profile) if (record := record_of(options.runs, name))}
+    names = [name for name in _runs(options) if not goals or name.split("/")[0] in goals]
+    records = {name: record for name in _runs(options) if (record := record_of(options.runs, name))}
     ran = {name for name, record in records.items() if record["started"] >= asked_at - 1}
     if not ran:
         what = f"all {len(names)} notebooks are" if len(names) > 1 else f"{names[0]} is"

@@ -15,7 +15,9 @@ def digest(content: bytes | str) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """Return the digest of a file's bytes, or "absent"."""
+    """Return the digest of a file's bytes, of a folder of runs (the names of its finished ones), or "absent"."""
+    if Path(path).is_dir():
+        return digest("\n".join(sorted(record.parent.name for record in Path(path).glob("*/run.json"))))
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -7,6 +7,7 @@ command line, `SET="key=value"`. Nothing here imports a heavy library, so a wron
 import importlib
 import shlex
 from pathlib import Path
+from typing import ClassVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -28,6 +29,7 @@ class NotebookParameters(BaseModel):
     """Base of every notebook's parameters: unknown keys are refused, values cannot change during a run."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    variant_key: ClassVar[str] = ""  # the parameter that names a variant: `make 04 SET="backbone=vgg16"` runs the variant `vgg16`
 
     def input_files(self) -> list[Path]:
         """Return the files outside the repository this notebook reads; they enter its fingerprint."""
@@ -63,22 +65,39 @@ def profiles() -> list[str]:
     return sorted(folder.name for folder in places.PARAMETERS.iterdir() if folder.is_dir() and folder != places.CLAIMS)
 
 
-def runs_of(profile: str) -> list[str]:
-    """Return the runs of a profile in story order: `notebook`, or `notebook/variant` for each variant's parameter file."""
+def runs_of(profile: str, settings: list | None = None, goals: set[str] | None = None) -> list[str]:
+    """Return the runs of a profile in story order: `notebook`, or `notebook/variant` for each variant's parameter file.
+
+    A variant the command line asks for is among them, whether the profile has a file for it or not.
+    """
     if profile not in profiles():
         raise ParameterError(
             f"There is no profile {profile!r}.{did_you_mean(profile, profiles())} Say PROFILE= one of: {', '.join(profiles())}."
         )
     runs = []
     for notebook in SCHEMAS:
-        variants = sorted((places.PARAMETERS / profile / notebook).glob("*.yaml"))
-        runs += [f"{notebook}/{file.stem}" for file in variants] or [notebook]
+        variants = {file.stem for file in (places.PARAMETERS / profile / notebook).glob("*.yaml")}
+        variants |= set(filter(None, [variant_asked(notebook, settings or [], goals or set())]))
+        runs += [f"{notebook}/{variant}" for variant in sorted(variants)] or [notebook]
     return runs
 
 
+def variant_asked(notebook: str, settings: list, goals: set[str]) -> str:
+    """Return the variant of a notebook that the command line names, or ""."""
+    key = schema(notebook).variant_key
+    return str(settings_for(notebook, settings, goals).get(key, "")) if key else ""
+
+
 def profile_values(profile: str, run: str) -> dict:
-    """Return what the profile's parameter file sets for a run (`notebook` or `notebook/variant`)."""
-    file = places.PARAMETERS / profile / f"{run}.yaml"
+    """Return what the profile sets for a run: the notebook's parameter file, then, for `notebook/variant`, the variant's name and file."""
+    notebook, _, variant = run.partition("/")
+    values = _file_values(places.PARAMETERS / profile / f"{notebook}.yaml")
+    if variant and (key := schema(notebook).variant_key):
+        values[key] = variant
+    return values | (_file_values(places.PARAMETERS / profile / f"{run}.yaml") if variant else {})
+
+
+def _file_values(file: Path) -> dict:
     if not file.exists():
         return {}
     try:
@@ -175,5 +194,12 @@ def effective(run: str, profile: str, collection: str = "", settings: list | Non
     values = profile_values(profile, run)
     if collection and "collection" in schema(notebook).model_fields:
         values["collection"] = collection
-    values |= settings_for(notebook, settings or [], goals or set())
+    values |= _settings_for_run(run, settings or [], goals or set())
     return validated(notebook, values)
+
+
+def _settings_for_run(run: str, settings: list, goals: set[str]) -> dict:
+    """Return the command line's settings for a run: where they name a variant, they concern that one and no other."""
+    notebook, _, variant = run.partition("/")
+    asked = variant_asked(notebook, settings, goals)
+    return {} if variant and asked not in ("", variant) else settings_for(notebook, settings, goals)

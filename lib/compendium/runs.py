@@ -64,6 +64,15 @@ class Run:
                                   f"Run `make {notebook[:2]}` first, with the same PROFILE and COLLECTION.")
         return self.uses(path)
 
+    def variants(self, notebook: str) -> list[str]:
+        """Return an earlier notebook's finished variants as `notebook/variant`, for `table` and `file`; which there are is an input."""
+        folder = self.upstream / notebook
+        found = [f"{notebook}/{record.parent.name}" for record in sorted(folder.glob("*/run.json"))]
+        if not found:
+            raise CompendiumError(f"There is no run of {notebook} in {places.relative(self.upstream)}. Run `make {notebook[:2]}` first.")
+        self.uses(folder)
+        return found
+
     def uses(self, path: Path) -> Path:
         """Record a file this run depends on, besides the `lib` modules, which are found by themselves."""
         self._used.add(places.relative(path))

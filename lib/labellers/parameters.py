@@ -61,8 +61,8 @@ class LabellerParameters(NotebookParameters):
         112, ge=48, le=448, description="pixels the multi-task network sees. Deng et al.: 112 in their command line"
     )
     students: int = Field(5, ge=1, le=20, description="students of the teacher, united at the end. Deng et al.: 5")
-    teacher_epochs: int = Field(8, ge=1, le=1000, description="Deng et al.: 8")
-    student_epochs: int = Field(3, ge=1, le=1000, description="Deng et al.: 3")
+    teacher_epochs: int = Field(8, ge=1, le=1000, description="times the teacher sees each face. Deng et al.: 8")
+    student_epochs: int = Field(3, ge=1, le=1000, description="times a student sees each face. Deng et al.: 3")
     multitask_rate: float = Field(1e-4, gt=0, le=1, description="learning rate. Deng et al.: 1e-4, from a trunk that knew faces already")
     multitask_schedule: Literal["steps", "falling"] = Field(
         "steps", description="learning rate: a tenth after every third epoch, as in Deng et al., or along half a cosine"
@@ -72,7 +72,7 @@ class LabellerParameters(NotebookParameters):
     )
     sequence_length: int = Field(32, ge=1, le=512, description="frames of the recurrent network's sequences. Deng et al.: 32")
     sequences: int = Field(700, ge=7, le=100_000, description="sequences it learns from, each rising to full strength. Not from the paper")
-    recurrent_epochs: int = Field(3, ge=1, le=1000, description="Deng et al.: 3")
+    recurrent_epochs: int = Field(3, ge=1, le=1000, description="times the recurrent network sees each sequence. Deng et al.: 3")
     sequential_epochs: int = Field(50, ge=1, le=10_000, description="Arriaga et al.: until 50 epochs brought nothing better")
     exam_faces: int = Field(
         350, ge=0, le=100_000, description="full-strength faces of people never learned from, on which every labeller is examined; 0: none"

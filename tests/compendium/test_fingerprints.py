@@ -100,3 +100,15 @@ def test_the_seal_holds_source_and_parameters(tmp_path, change):
     path = write(tmp_path / "n.ipynb", [new_code_cell("x = 1")])
     assert fingerprints.seal(path, {"seed": 1}) == fingerprints.seal(path, {"seed": 1})
     assert fingerprints.seal(path, {"seed": 1}) != fingerprints.seal(path, change)
+
+
+def test_a_folder_of_runs_changes_with_its_finished_runs(tmp_path):
+    """One more finished variant changes the folder's digest; a change within a variant, or an unfinished one, does not."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a" / "run.json").write_text("{}")
+    one = fingerprints.file_digest(tmp_path)
+    (tmp_path / "a" / "run.json").write_text('{"changed": 1}')
+    assert fingerprints.file_digest(tmp_path) == one
+    (tmp_path / "b" / "run.json").write_text("{}")
+    assert fingerprints.file_digest(tmp_path) != one

@@ -117,3 +117,42 @@ def test_a_broken_parameter_file_is_named(tmp_path, monkeypatch):
         (tmp_path / "demo" / f"{DETECTION}.yaml").write_text(text)
         with pytest.raises(ParameterError, match=DETECTION):
             parameters.profile_values("demo", DETECTION)
+
+
+class Trained(parameters.NotebookParameters):
+    """Parameters of a made-up notebook whose variants are named by their backbone."""
+
+    variant_key = "backbone"
+    backbone: str = "mobilenet"
+    epochs: int = 100
+    side: int = 224
+
+
+@pytest.fixture
+def variants(tmp_path, monkeypatch):
+    """A profile in which one notebook has a common file and two variants, one of them with a file that says more."""
+    folder = tmp_path / "demo" / "04_training"
+    folder.mkdir(parents=True)
+    (tmp_path / "demo" / "04_training.yaml").write_text("epochs: 5\nside: 96\n")
+    (folder / "vgg16.yaml").write_text("side: 64\n")
+    (folder / "mobilenet.yaml").write_text("# as the common file\n")
+    monkeypatch.setattr(places, "PARAMETERS", tmp_path)
+    monkeypatch.setattr(places, "CLAIMS", tmp_path / "claims")
+    monkeypatch.setattr(parameters, "SCHEMAS", {"04_training": f"{__name__}:Trained"})
+
+
+def test_a_variant_takes_the_common_file_then_its_own(variants):
+    """Variants share what the notebook's file says; a variant's file comes later; its name is the parameter that names variants."""
+    assert parameters.runs_of("demo") == ["04_training/mobilenet", "04_training/vgg16"]
+    values = [parameters.effective(run, "demo").model_dump() for run in parameters.runs_of("demo")]
+    assert values == [{"backbone": "mobilenet", "epochs": 5, "side": 96}, {"backbone": "vgg16", "epochs": 5, "side": 64}]
+
+
+def test_the_command_line_can_ask_for_one_more_variant(variants):
+    """`make 04 SET="backbone=b0 epochs=2"` adds a variant with the common file's values; the settings concern it and no other."""
+    settings, goals = parameters.parse_settings("backbone=b0 epochs=2"), {"04_training"}
+    assert parameters.runs_of("demo", settings, goals) == ["04_training/b0", "04_training/mobilenet", "04_training/vgg16"]
+    b0, other = (parameters.effective(f"04_training/{name}", "demo", "", settings, goals) for name in ("b0", "mobilenet"))
+    assert (b0.backbone, b0.epochs, b0.side) == ("b0", 2, 96) and (other.backbone, other.epochs) == ("mobilenet", 5)
+    without = parameters.effective("04_training/mobilenet", "demo", "", parameters.parse_settings("epochs=3"), goals)
+    assert without.epochs == 3
