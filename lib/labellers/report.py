@@ -124,7 +124,7 @@ def _cells(count: int, columns: int, heat: float, bars: bool) -> tuple[Figure, l
     """
     margin, across, crop, rows = 1.25, 2.4, 1.75, -(-count // columns)
     height = 0.45 + crop + 0.08 + heat + (0.28 + 0.5 if bars else 0) + 0.24
-    width, tall = margin + across * columns, height * rows + 0.35
+    width, tall = margin + across * columns, height * rows + 0.55
     figure, cells = Figure(figsize=(width, tall), dpi=110), []
     for place in range(count):
         left, top = margin + across * (place % columns), tall - height * (place // columns) - 0.45
@@ -198,7 +198,7 @@ def _faces_legend(figure: Figure, labellers: list, planted: bool) -> None:
                               label=label))  # fmt: skip
     if planted:
         handles.append(Line2D([], [], color=INK, linewidth=1.5, label="AU, planted"))
-    figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=9)
+    figure.legend(handles=handles, loc="lower left", ncols=-(-len(handles) // 2) if len(handles) > 6 else len(handles), frameon=False, fontsize=9)
 
 
 # ---- agreement
