@@ -71,6 +71,7 @@ class RecurrentSettings(BaseModel):
     sequences: int = Field(700, ge=7, description="of the atelier, each rising to an expression's full strength; not of the paper")
     frames: int = Field(12, ge=1, description="pictures drawn of each")
     length: int = Field(32, ge=1, description="frames the network reads at once. The released model: 32")
+    windows: int = Field(8, ge=1, description="stretches of that length taken from a sequence; not of the paper")
     seed: int = Field(110_000, ge=0, le=2**31 - 1, description="another seed, other people")
     epochs: int = Field(3, ge=1, description="as published")
     rate: float = Field(1e-4, gt=0, le=1, description="as published; 2e-3 for few sequences")
@@ -388,7 +389,7 @@ def _train_recurrent(folder: Path, asked: RecurrentSettings, base: str) -> dict:
     faces = atelier_sequences(asked.sequences, asked.frames, asked.seed, side)
     features, labels = _features(base, np.asarray(faces.crops)), targets(_as_seen(faces.table))
     learn, held = parted(faces.table["sequence"].to_numpy(), 0.12, asked.start)
-    runs = windows(faces.table.iloc[learn], asked.length, asked.start)
+    runs = windows(faces.table.iloc[learn], asked.length, asked.windows, asked.start)
     network = fitting.initialised(multitask.cnn_rnn(), asked.start)
     fitting.compiled(network, {task: losses.flattened(loss) for task, loss in losses.TASKS.items()}, losses.WEIGHTS, betas=(0.5, 0.999))
     inputs, wanted = ({name: values[learn][runs] for name, values in part.items()} for part in (features, labels))
@@ -409,17 +410,17 @@ def _as_seen(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(expression=np.where(name == "neutral", "neutral", seen))
 
 
-def windows(table: pd.DataFrame, length: int, seed: int) -> np.ndarray:
-    """Return rows (sequences, length): each sequence played up and down again from a place and in a direction drawn from the seed.
+def windows(table: pd.DataFrame, length: int, count: int, seed: int) -> np.ndarray:
+    """Return rows (count · sequences, length): each sequence played up and down again, from places and in directions drawn from the seed.
 
     So that neither the first frame is always at rest nor the last always at full strength: a network would learn the place instead.
     """
     generator, rows = np.random.default_rng([seed, 3]), []
     for members in pd.Series(np.arange(len(table))).groupby(table["sequence"].to_numpy(), sort=False):
         there_and_back = np.concatenate([members[1], members[1][-2:0:-1]])
-        start, way = generator.integers(len(there_and_back)), generator.choice((-1, 1))
-        rows.append(there_and_back[(start + way * np.arange(length)) % len(there_and_back)])
-    return np.stack(rows)
+        starts, ways = generator.integers(len(there_and_back), size=count), generator.choice((-1, 1), size=count)
+        rows.append(there_and_back[(starts[:, None] + ways[:, None] * np.arange(length)) % len(there_and_back)])
+    return np.concatenate(rows)
 
 
 def _features(folder: str, pictures: np.ndarray) -> dict[str, np.ndarray]:

@@ -146,12 +146,12 @@ def test_crops_of_any_size_are_brought_to_the_networks():
 def test_windows_go_up_and_down_within_their_sequence():
     """Every window stays in its sequence, moves by one frame at a time, and not all begin at rest."""
     rows = pd.DataFrame({"sequence": np.repeat(np.arange(30), 6), "frame": np.tile(np.arange(6), 30)})
-    found = multitask.windows(rows, 16, 0)
-    assert found.shape == (30, 16)
-    assert all(set(rows["sequence"].to_numpy()[row]) == {number} for number, row in enumerate(found))
+    found = multitask.windows(rows, 16, 2, 0)
+    assert found.shape == (60, 16)
+    assert all(set(rows["sequence"].to_numpy()[row]) == {number // 2} for number, row in enumerate(found))
     frames = rows["frame"].to_numpy()[found]
     assert (np.abs(np.diff(frames, axis=1)) == 1).all() and len(set(frames[:, 0])) > 3
-    assert multitask.windows(rows[rows["frame"] == 0], 4, 0).shape == (30, 4)  # sequences of one frame repeat it
+    assert multitask.windows(rows[rows["frame"] == 0], 4, 1, 0).shape == (30, 4)  # sequences of one frame repeat it
 
 
 def test_faint_expressions_of_a_sequence_are_unknown():
@@ -242,7 +242,7 @@ def test_the_recurrent_half_learns_from_sequences(folder, monkeypatch):
 
     monkeypatch.setattr(faces, "atelier_sequences", sequences)
     monkeypatch.setattr(keeping, "FOLDER", folder.parent)
-    settings = {"sequences": 42, "frames": 3, "length": 4, "epochs": 8, "rate": 5e-3, "batch": 8}
+    settings = {"sequences": 42, "frames": 3, "length": 4, "epochs": 3, "rate": 5e-3, "batch": 8}
     recurrent = multitask.trained_recurrent(settings, folder)
     test = bars(35, 4)
     answer = multitask.label_batch_recurrent(test.crops, None, {"folder": str(folder), "recurrent": str(recurrent)})
