@@ -198,7 +198,8 @@ def _faces_legend(figure: Figure, labellers: list, planted: bool) -> None:
                               label=label))  # fmt: skip
     if planted:
         handles.append(Line2D([], [], color=INK, linewidth=1.5, label="AU, planted"))
-    figure.legend(handles=handles, loc="lower left", ncols=-(-len(handles) // 2) if len(handles) > 6 else len(handles), frameon=False, fontsize=9)
+    across = -(-len(handles) // 2) if len(handles) > 6 else len(handles)  # in two rows where one would reach the mark at the right
+    figure.legend(handles=handles, loc="lower left", ncols=across, frameon=False, fontsize=9)
 
 
 # ---- agreement
