@@ -22,7 +22,7 @@ from lib.faces.detectors import silent
 with silent():
     import keras
 
-CHECKPOINT, HISTORY = "checkpoint.npz", "history.csv"
+CHECKPOINT, HISTORY, BEST = "checkpoint.npz", "history.csv", "best.npz"
 
 
 class Examples(keras.utils.PyDataset):
@@ -48,6 +48,26 @@ class Examples(keras.utils.PyDataset):
         return inputs | further, {name: np.asarray(array[indices]) for name, array in self.targets.items()}
 
 
+class InOrder(keras.utils.PyDataset):
+    """Batches of examples one after the other, the smaller last one too, to measure or predict: arrays by name, only a batch in memory.
+
+    `inputs`, `targets`: as in `Examples`; without targets a batch has inputs only.
+    """
+
+    def __init__(self, inputs: Mapping, targets: Mapping | None, batch: int):
+        super().__init__(workers=1)
+        self.inputs, self.targets, self.batch = inputs, targets or {}, batch
+        self.count = _count(inputs, self.targets)
+
+    def __len__(self) -> int:
+        return -(-self.count // self.batch)
+
+    def __getitem__(self, number: int) -> tuple:
+        rows = np.arange(number * self.batch, min((number + 1) * self.batch, self.count))
+        parts = [{name: np.asarray(array[rows]) for name, array in part.items()} for part in (self.inputs, self.targets)]
+        return tuple(part for part in parts if part)
+
+
 def order(count: int, seed: int, epoch: int) -> np.ndarray:
     """Return the order in which an epoch shows `count` examples: a permutation drawn from (seed, epoch)."""
     return np.random.default_rng([seed, epoch]).permutation(count)
@@ -69,6 +89,11 @@ def falling(rate: float, epochs: int, last: float = 0.02) -> Callable[[int], flo
     """Return a learning rate by epoch that falls along half a cosine from `rate` to `last` · `rate` in the last of `epochs`."""
     share = lambda epoch: min(epoch / max(epochs - 1, 1), 1.0)  # noqa: E731
     return lambda epoch: rate * (last + (1 - last) * 0.5 * (1 + float(np.cos(np.pi * share(epoch)))))
+
+
+def patience(measure: str, epochs: int) -> Callable[[pd.DataFrame], bool]:
+    """Return a rule for `fit`'s `stop`: the smallest value of a measure is `epochs` epochs old. Of equal values the first counts."""
+    return lambda history: len(history) - 1 - int(np.argmin(history[measure])) >= epochs
 
 
 def compiled(model: keras.Model, losses, weights: dict | None = None, betas: tuple = (0.9, 0.999)) -> keras.Model:
@@ -108,13 +133,15 @@ def _orthogonal(generator: np.random.Generator, shape: tuple) -> np.ndarray:
 
 def fit(model: keras.Model, inputs: Mapping, targets: Mapping, epochs: int, folder: Path, seed: int, *, batch: int = 32, rate=1e-3,
         draws: Callable | None = None, validation: tuple | None = None, progress: Callable | None = None,
-        stop: Callable | None = None) -> pd.DataFrame:
+        stop: Callable | None = None, best: str | None = None, examples: Callable = Examples) -> pd.DataFrame:
     """Train a compiled model and return its learning curves, one row an epoch; they are also in `folder`/history.csv as they grow.
 
     inputs, targets: {name: array} with one row an example, names as in the model; draws(epoch, indices): further inputs by name, such
         as `lib.training.augmentation.draw` gives. epochs: in all, those of an earlier, killed call with the same folder counted in.
     rate: learning rate, a number or a function of the epoch (from 0). validation: (inputs, targets), measured after each epoch, with
         `draws`' inputs included. progress(done, total): called after each epoch. stop(history): true ends the training.
+    best: a measure of the curves ("val_loss"); the weights of the epoch with its smallest value are kept in `folder` for `take_best`.
+    examples: what makes an epoch's batches, called like `Examples`.
     Raises ParameterError for arrays of different lengths, WeightsError where the folder's checkpoint is of another network.
     """
     _count(inputs, targets)
@@ -130,11 +157,13 @@ def fit(model: keras.Model, inputs: Mapping, targets: Mapping, epochs: int, fold
         rate_now = float(rate(epoch) if callable(rate) else rate)
         model.optimizer.learning_rate.assign(rate_now)
         started = time.monotonic()
-        values = _one_epoch(model, Examples(inputs, targets, batch, seed, epoch, draws), epoch)
+        values = _one_epoch(model, examples(inputs, targets, batch, seed, epoch, draws), epoch)
         if validation:
             values |= {f"val_{name}": value for name, value in _evaluated(model, *validation, batch).items()}
         history.append({"epoch": epoch + 1, "rate": rate_now, **values, "seconds": round(time.monotonic() - started, 3)})
         _check_finite(history[-1])
+        if best and history[-1][best] < min((row[best] for row in history[:-1]), default=np.inf):
+            _write(folder / BEST, _state(model, ("model",)), history)  # before the checkpoint: a kill in between repeats the epoch
         _save(model, history, folder / CHECKPOINT)
         write_atomically(folder / HISTORY, pd.DataFrame(history).to_csv(index=False))
         if progress:
@@ -142,7 +171,15 @@ def fit(model: keras.Model, inputs: Mapping, targets: Mapping, epochs: int, fold
     return pd.DataFrame(history)
 
 
-def _one_epoch(model: keras.Model, examples: Examples, epoch: int) -> dict[str, float]:
+def take_best(model: keras.Model, folder: Path) -> int:
+    """Put the weights of the best epoch back, which `fit` kept under `best`, and return its number (from 1). Raises WeightsError."""
+    path = Path(folder) / BEST
+    if not path.exists():
+        raise WeightsError(f"There is no {relative(path)}; expected the best epoch's weights. Delete {CHECKPOINT} there and train again.")
+    return len(_taken(path, _state(model, ("model",))))
+
+
+def _one_epoch(model: keras.Model, examples, epoch: int) -> dict[str, float]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*ran out of data.*")
         done = model.fit(examples, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0)
@@ -150,7 +187,7 @@ def _one_epoch(model: keras.Model, examples: Examples, epoch: int) -> dict[str, 
 
 
 def _evaluated(model: keras.Model, inputs: Mapping, targets: Mapping, batch: int) -> dict[str, float]:
-    return {name: float(value) for name, value in model.evaluate(inputs, targets, batch_size=batch, verbose=0, return_dict=True).items()}
+    return {name: float(value) for name, value in model.evaluate(InOrder(inputs, targets, batch), verbose=0, return_dict=True).items()}
 
 
 def _check_finite(row: dict) -> None:
@@ -161,14 +198,18 @@ def _check_finite(row: dict) -> None:
         )
 
 
-def _state(model: keras.Model) -> dict:
+def _state(model: keras.Model, parts: tuple = ("model", "optimiser")) -> dict:
     """Return everything that decides how training goes on, by a name that says its place: weights, dropout counters, optimiser."""
-    parts = {"model": model.variables, "optimiser": model.optimizer.variables}
-    return {f"{part}/{number:04d}": variable for part, variables in parts.items() for number, variable in enumerate(variables)}
+    found = {"model": model, "optimiser": model.optimizer}
+    return {f"{part}/{number:04d}": variable for part in parts for number, variable in enumerate(found[part].variables)}
 
 
 def _save(model: keras.Model, history: list, path: Path) -> None:
-    arrays = {name: np.asarray(keras.ops.convert_to_numpy(variable)) for name, variable in _state(model).items()}
+    _write(path, _state(model), history)
+
+
+def _write(path: Path, state: dict, history: list) -> None:
+    arrays = {name: np.asarray(keras.ops.convert_to_numpy(variable)) for name, variable in state.items()}
     part = path.with_name(f".{path.name}.part.npz")
     np.savez(part, history=np.array(json.dumps(history)), **arrays)
     part.replace(path)
@@ -176,9 +217,11 @@ def _save(model: keras.Model, history: list, path: Path) -> None:
 
 def _resumed(model: keras.Model, path: Path) -> list[dict]:
     """Return the learning curves of a checkpoint, its state put into the model; [] where there is none."""
-    if not path.exists():
-        return []
-    state = _state(model)
+    return _taken(path, _state(model)) if path.exists() else []
+
+
+def _taken(path: Path, state: dict) -> list[dict]:
+    """Put the arrays of a file into the variables of a state and return the learning curves it holds. Raises WeightsError."""
     try:
         with np.load(path, allow_pickle=False) as kept:
             arrays = {name: kept[name] for name in kept.files}

@@ -175,3 +175,46 @@ def test_draws_reach_the_network_in_training(tmp_path):
     curves = fitting.fit(model, {"picture": stack}, {"y": np.ones((12, 1))}, 2, tmp_path, 7, batch=4, draws=draws)
     assert len(curves) == 2 and np.isfinite(curves["loss"]).all()
     assert json.loads(str(np.load(tmp_path / fitting.CHECKPOINT)["history"]))[1]["epoch"] == 2
+
+
+@pytest.mark.slow
+def test_the_best_epochs_weights_come_back_also_after_a_kill(tmp_path):
+    """Rates that spoil the third and fourth epoch: the second is best, training stops two later, and a kill changes nothing of it."""
+    rate = lambda epoch: 0.02 if epoch < 2 else 5.0  # noqa: E731
+    inputs, targets = {"x": X}, {"y": Y}
+
+    def run(folder, epochs, seed=5):
+        model = network(0.0, seed=seed)
+        curves = fitting.fit(model, inputs, targets, epochs, folder, 3, batch=8, rate=rate, validation=(inputs, targets), best="val_loss",
+                             stop=fitting.patience("val_loss", 2))  # fmt: skip
+        return model, curves
+
+    whole, curves = run(tmp_path / "whole", 9)
+    run(tmp_path / "parts", 3)
+    again, resumed = run(tmp_path / "parts", 9, seed=99)
+    best = int(curves["val_loss"].argmin()) + 1
+    assert len(curves) == best + 2 < 9
+    assert fitting.take_best(whole, tmp_path / "whole") == fitting.take_best(again, tmp_path / "parts") == best
+    pd.testing.assert_frame_equal(curves.drop(columns="seconds"), resumed.drop(columns="seconds"), atol=1e-6)
+    assert all(np.allclose(a, b, rtol=0, atol=1e-6) for a, b in zip(whole.get_weights(), again.get_weights(), strict=True))
+    assert whole.evaluate(inputs, targets, verbose=0) == pytest.approx(curves["val_loss"].min(), rel=1e-5)
+    (tmp_path / "parts" / fitting.BEST).unlink()
+    with pytest.raises(WeightsError, match="train again"):
+        fitting.take_best(again, tmp_path / "parts")
+
+
+def test_patience_counts_from_the_first_smallest_value():
+    """Three epochs after the first of two equal minima it is over, not before; a falling curve never is."""
+    rule = fitting.patience("val_loss", 3)
+    assert not rule(pd.DataFrame({"val_loss": [3, 1, 2, 1]})) and rule(pd.DataFrame({"val_loss": [3, 1, 2, 1, 2]}))
+    assert not rule(pd.DataFrame({"val_loss": [9, 8, 7, 6, 5]}))
+
+
+def test_examples_in_order_are_all_there_once():
+    """Ten rows in batches of four are rows 0 to 9 in their order, the last batch smaller; without targets there are inputs alone."""
+    numbers = np.arange(10)
+    batches = fitting.InOrder({"x": numbers}, {"y": -numbers}, 4)
+    got = [batches[number] for number in range(len(batches))]
+    assert np.concatenate([inputs["x"] for inputs, _ in got]).tolist() == numbers.tolist()
+    assert all(np.array_equal(inputs["x"], -targets["y"]) for inputs, targets in got) and len(got[-1][0]["x"]) == 2
+    assert len(fitting.InOrder({"x": numbers}, None, 4)[0]) == 1
