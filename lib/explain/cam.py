@@ -365,7 +365,8 @@ def randomisation(model: keras.Model, crops: np.ndarray, classes=None, *, steps:
     classes: number, one a picture, or None for each picture's most probable one. steps: how often maps are compared, evenly over the
     layers with weights. Returns one row a step: `layers` (destroyed so far, from the top), `layer` (the lowest of them), `spearman`
     (mean rank correlation of the maps' values), `ssim` (mean structural similarity), `empty` (share of maps that became all zero, whose
-    similarity counts as 0). An explanation that stays the same does not explain. The network given is not touched.
+    similarity counts as 0), `pictures` (those whose intact map is not all zero; no others are compared; without any, all is NaN). An
+    explanation that stays the same does not explain. The network given is not touched.
     """
     crops, clone = _checked(model, crops), _clone(model)
     maps, answers = gradcam_all(clone, crops, batch=batch)
@@ -405,9 +406,14 @@ def _destroy(layer, generator: np.random.Generator) -> None:
 
 
 def _compared(layer: str, done: int, before: np.ndarray, after: np.ndarray) -> dict:
-    empty = after.max(axis=(1, 2)) <= 0
-    return {"layers": done, "layer": layer, "spearman": float(np.mean(np.where(empty, 0, spearman(before, after)))),
-            "ssim": float(np.mean(np.where(empty, 0, ssim(before, after)))), "empty": float(empty.mean())}  # fmt: skip
+    there = before.max(axis=(1, 2)) > 0
+    row = {"layers": done, "layer": layer, "spearman": np.nan, "ssim": np.nan, "empty": np.nan, "pictures": int(there.sum())}
+    if there.any():
+        empty = after[there].max(axis=(1, 2)) <= 0
+        for name, compare in (("spearman", spearman), ("ssim", ssim)):
+            row[name] = float(np.mean(np.where(empty, 0, compare(before[there], after[there]))))
+        row["empty"] = float(empty.mean())
+    return row
 
 
 def spearman(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -627,8 +633,10 @@ def _fill(shapes: list, side: int, margin: float, hull: bool = True, closed: boo
         place = np.round((points * fine - 0.5) * 16).astype(np.int32)[:, None]  # sixteenths of a pixel
         if hull or closed:
             cv2.fillPoly(canvas, [place], 1, shift=4)
-        if margin:
-            cv2.polylines(canvas, [place], hull or closed, 1, max(1, round(2 * margin * fine)), shift=4)
+        else:
+            cv2.polylines(canvas, [place], False, 1, 1, shift=4)
+    if margin and canvas.any():  # by distance: OpenCV's thick lines grow in steps
+        canvas = (cv2.distanceTransform(1 - canvas, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= margin * fine).astype(np.uint8)
     return canvas.reshape(side, fine, side, fine).mean(axis=(1, 3)) >= 0.5
 
 

@@ -42,6 +42,9 @@ WEIGHTS = ("none", "imagenet", "atelier")
 WIDTHS = {"mobilenet": (0.25, 0.5, 0.75, 1.0), "mobilenet_v2": (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)}  # with ImageNet weights
 HIDDEN = 256  # width of the head's first layer; not stated in the paper
 CUSTOM = (32, 64, 128, 256)  # filters of the custom network's blocks
+# Of the normalisations' running statistics; not stated in the paper. Keras' .99 and .999 (MobileNet v2) forget their first value only
+# after hundreds or thousands of steps, more than a small collection gives: a network then answers at random once it is trained.
+MOMENTUM = 0.9
 SMALLEST = 32  # pixels of the input's side
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue, from 0 to 1
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red, 0 to 255: what the published VGG16 was trained with
@@ -62,13 +65,13 @@ class CaffeColours(layers.Layer):
 
 
 def build(name: str, side: int = 224, classes: int = 7, weights: str | Path = "none", hidden: int = HIDDEN, dropout: float = 0.0,
-          alpha: float = 1.0, seed: int = 0) -> keras.Model:
+          alpha: float = 1.0, seed: int = 0, momentum: float = MOMENTUM) -> keras.Model:
     """Return a backbone under the study's head: pictures (n, side, side, 3), 0..255, to a probability for each class (n, classes).
 
     The head as published (section V): global average pooling, a dense layer with batch normalisation and ReLU, a dense layer with
     sigmoids (float32 under mixed precision too). name: one of BACKBONES. side: pixels; not stated in the paper. hidden: width of the
     head's first layer; not stated in the paper. dropout: before the last layer; the study names none. alpha: width of MobileNets and
-    of the custom network. seed: of the fresh weights and of every dropout.
+    of the custom network. seed: of the fresh weights and of every dropout. momentum: of every normalisation's running statistics.
     weights: "none"; "imagenet" (Keras' own file, fetched once into Keras' cache); or the path of a `.weights.h5` or `.keras` file of
     this network, such as one pretrained on the atelier's humans. Raises ParameterError, and WeightsError where weights cannot be had.
     """
@@ -76,6 +79,9 @@ def build(name: str, side: int = 224, classes: int = 7, weights: str | Path = "n
     picture = layers.Input((side, side, 3), name="picture")
     model = keras.Model(picture, head(trunk(name, picture, alpha), classes, hidden, dropout), name=name)
     _draw(model, seed)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = momentum
     if weights == "imagenet":
         _take_imagenet(model, name, side, alpha)
     elif weights != "none":

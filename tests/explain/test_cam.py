@@ -391,6 +391,18 @@ def test_destroying_what_was_learned_changes_the_maps(custom):
     assert table.equals(cam.randomisation(custom, crops, 3, steps=3, seed=1))
 
 
+def test_maps_that_were_empty_before_are_not_compared():
+    """Two of three maps are all zero in the intact network: only the third counts, and it is itself; without any there is no number."""
+    maps = np.zeros((3, 4, 4))
+    maps[1] = np.arange(16).reshape(4, 4)
+    row = cam._compared("top", 1, maps, maps)
+    assert row["pictures"] == 1 and row["spearman"] == pytest.approx(1) and row["ssim"] == pytest.approx(1) and row["empty"] == 0
+    gone = cam._compared("top", 1, maps, 0 * maps)
+    assert gone["spearman"] == gone["ssim"] == 0 and gone["empty"] == 1
+    nothing = cam._compared("top", 1, 0 * maps, maps)
+    assert nothing["pictures"] == 0 and np.isnan(nothing["spearman"])
+
+
 def test_a_map_that_does_not_depend_on_weights_is_caught(corner):
     """A network whose place is fixed by its structure keeps its map's place whatever is destroyed: the rank correlation stays high."""
     table = cam.randomisation(corner, np.full((4, 16, 16, 3), 200, np.uint8), 0, steps=2, seed=3)

@@ -143,6 +143,19 @@ def test_the_same_seed_gives_the_same_network():
     assert np.array_equal(states[0], states[1]) and not np.array_equal(states[0], states[2])
 
 
+def test_running_statistics_settle_within_an_epoch_or_two():
+    """Every normalisation, of the trunk and of the head, forgets its first value in tens of steps, not in Keras' hundreds."""
+    for momentum in (0.9, 0.5):
+        model = backbones.build("mobilenet_v2", 32, alpha=0.35, momentum=momentum)
+        norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+        assert len(norms) == 53 and {layer.momentum for layer in norms} == {momentum}
+    model = backbones.build("custom", 32, alpha=0.25, hidden=8)
+    faces = pictures(count=32)
+    for _ in range(60):
+        trained = np.asarray(model(faces, training=True))
+    assert np.asarray(model(faces, training=False)) == pytest.approx(trained, abs=0.02)
+
+
 # ---- weights
 
 
