@@ -148,8 +148,8 @@ def _multitask_folder(parameters: LabellerParameters) -> Path:
 def _recurrent(parameters: LabellerParameters) -> Member:
     folder = _multitask_folder(parameters)
     recurrent = multitask.trained_recurrent({
-        "sequences": parameters.sequences, "length": parameters.sequence_length, "epochs": parameters.recurrent_epochs,
-        "rate": parameters.multitask_rate, "start": parameters.seed, "seed": parameters.training_seed + 10_000,
+        "sequences": parameters.sequences, "frames": min(12, parameters.sequence_length), "length": parameters.sequence_length,
+        "epochs": parameters.recurrent_epochs, "rate": parameters.multitask_rate, "start": parameters.seed, "seed": parameters.training_seed + 10_000,
     }, folder)  # fmt: skip
     settings = {"folder": str(folder), "recurrent": str(recurrent)}
     return _member(multitask, "label_batch_recurrent", multitask.NAME_RNN, settings, recurrent)
