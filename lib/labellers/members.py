@@ -149,7 +149,8 @@ def _recurrent(parameters: LabellerParameters) -> Member:
     folder = _multitask_folder(parameters)
     recurrent = multitask.trained_recurrent({
         "sequences": parameters.sequences, "frames": min(12, parameters.sequence_length), "length": parameters.sequence_length,
-        "epochs": parameters.recurrent_epochs, "rate": parameters.multitask_rate, "start": parameters.seed, "seed": parameters.training_seed + 10_000,
+        "epochs": parameters.recurrent_epochs, "rate": parameters.multitask_rate, "start": parameters.seed,
+        "seed": parameters.training_seed + 10_000,
     }, folder)  # fmt: skip
     settings = {"folder": str(folder), "recurrent": str(recurrent)}
     return _member(multitask, "label_batch_recurrent", multitask.NAME_RNN, settings, recurrent)
