@@ -9,6 +9,7 @@ import io
 import math
 import re
 import socket
+import sys
 import warnings
 import zipfile
 from contextlib import contextmanager
@@ -42,6 +43,8 @@ WEIGHTS = ("none", "imagenet", "atelier")
 WIDTHS = {"mobilenet": (0.25, 0.5, 0.75, 1.0), "mobilenet_v2": (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)}  # with ImageNet weights
 HIDDEN = 256  # width of the head's first layer; not stated in the paper
 CUSTOM = (32, 64, 128, 256)  # filters of the custom network's blocks
+VGG = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # filters of VGG16's blocks
+SCALED = {"efficientnet_b0": (1.0, 1.0), "efficientnet_b1": (1.0, 1.1), "efficientnet_b4": (1.4, 1.8), "efficientnet_b6": (1.8, 2.6)}
 # Of the normalisations' running statistics; not stated in the paper. Keras' .99 and .999 (MobileNet v2) forget their first value only
 # after hundreds or thousands of steps, more than a small collection gives: a network then answers at random once it is trained.
 MOMENTUM = 0.9
@@ -70,8 +73,9 @@ def build(name: str, side: int = 224, classes: int = 7, weights: str | Path = "n
 
     The head as published (section V): global average pooling, a dense layer with batch normalisation and ReLU, a dense layer with
     sigmoids (float32 under mixed precision too). name: one of BACKBONES. side: pixels; not stated in the paper. hidden: width of the
-    head's first layer; not stated in the paper. dropout: before the last layer; the study names none. alpha: width of MobileNets and
-    of the custom network. seed: of the fresh weights and of every dropout. momentum: of every normalisation's running statistics.
+    head's first layer; not stated in the paper. dropout: before the last layer; the study names none. alpha: share of the published
+    width of every convolution, for small computers; 1 is the study's network. seed: of the fresh weights and of every dropout.
+    momentum: of every normalisation's running statistics.
     weights: "none"; "imagenet" (Keras' own file, fetched once into Keras' cache); or the path of a `.weights.h5` or `.keras` file of
     this network, such as one pretrained on the atelier's humans. Raises ParameterError, and WeightsError where weights cannot be had.
     """
@@ -97,12 +101,13 @@ def _check(name, side, classes, weights, hidden, dropout, alpha) -> None:
             f"Received side {side}, classes {classes}, hidden {hidden} and dropout {dropout}; expected a side of at least {SMALLEST} "
             "pixels, at least 1, at least 1, and a share from 0 to below 1."
         )
-    if alpha <= 0 or (alpha != 1 and name not in (*WIDTHS, "custom")):
-        raise ParameterError(f"Received alpha {alpha} for {name}; expected 1, or above 0 for {', '.join(WIDTHS)} and custom.")
+    if not 0 < alpha <= 4:
+        raise ParameterError(f"Received alpha {alpha} for {name}; expected above 0 and at most 4: 1 is the published width.")
     if weights == "imagenet" and name == "custom":
         raise ParameterError("There are no ImageNet weights for the custom network; give weights 'none' or a file.")
     if weights == "imagenet" and alpha not in WIDTHS.get(name, (1.0,)):
-        raise ParameterError(f"Received alpha {alpha}; ImageNet weights of {name} exist for {WIDTHS[name]}: choose one, or weights 'none'.")
+        widths = ", ".join(map(str, WIDTHS.get(name, (1.0,))))
+        raise ParameterError(f"Received alpha {alpha}; ImageNet weights of {name} exist for {widths}: choose one, or weights 'none'.")
     if weights == "atelier":
         raise WeightsError("Weights 'atelier' are learned on this machine and handed over as a file; received no file. Give its path.")
 
@@ -118,8 +123,26 @@ def trunk(name: str, picture, alpha: float = 1.0):
     x = _ready(name, picture)
     if name == "custom":
         return _custom(x, alpha)
+    if alpha != 1 and name not in WIDTHS:
+        return _narrow_vgg(x, alpha) if name == "vgg16" else _narrow_efficientnet(name, x, alpha)
     width = {"alpha": alpha} if name in WIDTHS else {}
     return getattr(keras.applications, BACKBONES[name])(include_top=False, weights=None, input_tensor=x, **width).output
+
+
+def _narrow_vgg(x, alpha: float):
+    """Return VGG16's maps with a share of its filters, layers named as in `keras.applications`, which knows only the whole."""
+    for block, filters in enumerate(VGG, 1):
+        for place, count in enumerate(filters, 1):
+            x = layers.Conv2D(max(1, round(alpha * count)), 3, padding="same", activation="relu", name=f"block{block}_conv{place}")(x)
+        x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+    return x
+
+
+def _narrow_efficientnet(name: str, x, alpha: float):
+    """Return an EfficientNet's maps, its width multiplied by `alpha`, as its family is made (Tan and Le 2019): in steps of 8 filters."""
+    family = sys.modules[getattr(keras.applications, BACKBONES[name]).__module__]  # the common function has no public name
+    width, depth = SCALED[name]
+    return family.EfficientNet(alpha * width, depth, 224, include_top=False, weights=None, input_tensor=x, name=name).output
 
 
 def _ready(name: str, picture):
