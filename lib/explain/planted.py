@@ -32,6 +32,7 @@ SIDE = 112  # pixels of a planted map's side: a network's maps are coarser by fa
 QUANTILE = 0.5  # of what a unit moved: the further moved half counts as planted; not from the paper
 STEPS = 50_000  # of a stored number in 1: sixteen bits reach 1.3, three times the widest open jaw
 KINDS = ("expression", "all", "moved")
+UNIT_COLUMNS = tuple(f"AU{unit:02d}" for unit in UNITS)
 AGREE = 1.0  # pixels of the crop by which landmarks found again may differ from those kept
 UNIT_ERROR = 0.002  # the metadata's Action Units are rounded
 
@@ -96,11 +97,30 @@ def planted(folder: Path, faces: pd.DataFrame, marks: np.ndarray, crop_side: int
             for kind in KINDS}  # fmt: skip
 
 
+def evidence(folder: Path, asked: pd.DataFrame, faces: pd.DataFrame, images: pd.DataFrame, truth: pd.DataFrame, marks: np.ndarray,
+             crop_side: int, side: int = SIDE, journal: Path | None = None) -> np.ndarray | None:  # fmt: skip
+    """Return the ranks (n, side, side) of `planted` for questions, zeros for neutral ones; None where the atelier made nothing.
+
+    asked: of `report.questions`: row (place in `faces`), face_id, expression. images: image_id, identity. truth: of
+    `lib.labellers.truth.planted`. marks: (n, 68, 2) of the questions' faces.
+    """
+    if not (Path(folder) / "atelier.json").exists():
+        return None
+    identity = images.drop_duplicates("image_id").set_index("image_id")["identity"]
+    rows = faces.iloc[asked["row"]].reset_index(drop=True)
+    rows = rows.assign(identity=rows["image_id"].map(identity)).drop(columns=["expression", *UNIT_COLUMNS], errors="ignore")
+    rows = rows.merge(truth[["face_id", "expression", *UNIT_COLUMNS]], on="face_id", how="left", validate="many_to_one")
+    moving = np.array([bool(units_of(name)) for name in rows["expression"]], bool)
+    ranks = np.zeros((len(rows), side, side), np.float32)
+    ranks[moving] = planted(folder, rows[moving], np.asarray(marks)[moving], crop_side, side, journal)["expression"]
+    return ranks
+
+
 def _item(row: dict, points: np.ndarray, known: dict) -> dict:
     """Return what a worker needs for one face, the head's figure alone moving in its spec."""
     spec = known.get(row["file"])
     figures = [] if spec is None else [one for one in spec["figures"] if one["identity"] == row["identity"]]
-    said = {unit: float(row[f"AU{unit:02d}"]) for unit in UNITS if f"AU{unit:02d}" in row}
+    said = {unit: float(row[f"AU{unit:02d}"]) for unit in UNITS}
     if not figures or any(abs(figures[0]["units"].get(str(unit), 0.0) - value) > UNIT_ERROR for unit, value in said.items()):
         raise CollectionError(
             f"The picture {row['file']!r} shows something else than the atelier now makes for it ({row['identity']}); expected the same "

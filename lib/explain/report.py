@@ -4,6 +4,8 @@ Tables are made from maps, figures and sentences from tables. `heat` is float32 
 it shows) the Grad-CAM map of that expression. Intervals are 95 % bootstrap percentiles over objects.
 """
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -11,14 +13,19 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from sklearn.metrics import f1_score
 
-from lib.compendium.errors import ParameterError, did_you_mean
+from lib.compendium.errors import CompendiumError, ParameterError, did_you_mean
 from lib.explain import cam
 from lib.explain.planted import SIDE
 from lib.expressions import EXPRESSIONS
 from lib.faces.report import INK
 from lib.labellers.agreement import drawn, interval, object_of, summed
+from lib.networks import backbones
+from lib.training import study
+from lib.training.metrics import decided
 from lib.training.report import GRID, QUIET, colours
+from lib.training.study import Trained
 
 ALL = "all"
 FEATURES = "eyes, nose and mouth"  # where the study sees its networks look (section IX)
@@ -98,15 +105,57 @@ def numbers(asked: pd.DataFrame) -> np.ndarray:
     return asked["expression"].map({name: place for place, name in enumerate(EXPRESSIONS)}).to_numpy(int)
 
 
-def chosen_network(records: pd.DataFrame, wanted: str = "") -> str:
-    """Return the network to look at closely: the one wanted, or the one with the best validation.
+def networks(folders: dict[str, Path]) -> dict[str, Trained]:
+    """Return the trained networks by what people call them, from {variant: folder}; raises CompendiumError for an unfinished training.
 
-    records: network, validation_f1. Raises ParameterError, with the nearest name, for one that is not there.
+    Two variants of one backbone are told apart by the variants' names.
     """
-    names = list(records["network"])
-    if wanted and wanted not in names:
+    found = {variant: study.read(folder) for variant, folder in folders.items()}
+    if missing := [variant for variant, one in found.items() if one is None]:
+        raise CompendiumError(f"The training {missing[0]!r} is not finished; expected a network, its record and its predictions. Run "
+                              f"`make 04 SET=\"backbone={missing[0]}\"`.")  # fmt: skip
+    names = {variant: str(one.record["settings"]["backbone"]) for variant, one in found.items()}
+    twice = {name for name in names.values() if list(names.values()).count(name) > 1}
+    titles = {variant: backbones.TITLES[name] + (f" ({variant})" if name in twice else "") for variant, name in names.items()}
+    return {titles[variant]: one for variant, one in found.items()}
+
+
+def tested(trained: dict[str, Trained], faces: pd.DataFrame) -> pd.DataFrame:
+    """Return the faces that every network was tested on and none has learned from, in the order of the table of faces."""
+    for one in trained.values():
+        of_test = one.predictions.loc[one.predictions["part"] == "test", "face_id"]
+        faces = faces[faces["face_id"].isin(of_test)]
+    if faces.empty:
+        raise ParameterError(f"The networks {', '.join(trained)} share no test face; expected some: train them on the same split.")
+    return faces.reset_index(drop=True)
+
+
+def validated(trained: dict[str, Trained], target: pd.DataFrame) -> pd.DataFrame:
+    """Return how good each network is on the faces that ended its training: network, variant, validation_f1.
+
+    target: face_id and the seven, zeros and ones. validation_f1: macro F1 at THRESHOLD. No test face is looked at.
+    """
+    rows = []
+    for name, one in trained.items():
+        both = one.predictions.query("part == 'validation'").merge(target, on="face_id", suffixes=("", " given"))
+        told = decided(both[list(EXPRESSIONS)].to_numpy(float), THRESHOLD)
+        given = both[[f"{expression} given" for expression in EXPRESSIONS]].to_numpy() > 0
+        rows.append((name, one.folder.name, f1_score(given, told, average="macro", zero_division=0) if len(both) else np.nan))
+    return pd.DataFrame(rows, columns=["network", "variant", "validation_f1"])
+
+
+def chosen_network(records: pd.DataFrame, wanted: str = "") -> str:
+    """Return the network to look at closely: the one wanted (its variant or its name), or the best on validation.
+
+    records: of `validated`. Raises ParameterError, with the nearest name, for one that is not there.
+    """
+    if not wanted:
+        return str(records.loc[records["validation_f1"].fillna(-1).idxmax(), "network"])
+    named = records[(records["variant"] == wanted) | (records["network"] == wanted)]
+    if named.empty:
+        names = list(records["variant"])
         raise ParameterError(f"There is no trained network {wanted!r}; expected one of {', '.join(names)}.{did_you_mean(wanted, names)}")
-    return wanted or str(records.loc[records["validation_f1"].astype(float).idxmax(), "network"])
+    return str(named["network"].iloc[0])
 
 
 def checked(told: pd.DataFrame, most: int, evident: np.ndarray | None = None, seed: int = 0) -> pd.DataFrame:
@@ -267,6 +316,16 @@ def told_sentence(told: dict[str, pd.DataFrame]) -> str:
     return "Expressions told rightly: " + "; ".join(parts) + ". A map is empty where nothing in the picture speaks for the expression."
 
 
+def evidence_sentence(places: np.ndarray, asked: pd.DataFrame) -> str:
+    """Return how much of the picture was planted with evidence, by expression, in words. places: bool (n, side, side)."""
+    area, evident = places.mean(axis=(1, 2)), places.any(axis=(1, 2))
+    if not evident.any():
+        return "No face asked about has planted evidence: all of them are neutral."
+    by = pd.Series(area[evident]).groupby(asked["expression"].to_numpy()[evident]).mean().sort_values()
+    ends = f", from {by.iloc[0]:.0%} ({by.index[0]}) to {by.iloc[-1]:.0%} ({by.index[-1]})" if len(by) > 1 else ""
+    return f"**{evident.sum():,} of {len(asked):,} questions** have planted evidence, on {area[evident].mean():.0%} of the picture{ends}."
+
+
 def planted_sentence(table: pd.DataFrame) -> str:
     """Return how much of the maps lies where evidence was planted, in words, a line a network."""
     lines = []
@@ -388,10 +447,10 @@ def grid_figure(crops: np.ndarray, heat: np.ndarray, chosen: pd.DataFrame, masks
     for number, cell in enumerate(order):
         block, column = divmod(number, columns)
         # gradcam_figure's axes: four rows a block (original, heat, overlay, gap), from left to right.
-        _, middle, bottom = (figure.axes[(4 * block + row) * columns + column] for row in range(3))
+        top, middle, bottom = (figure.axes[(4 * block + row) * columns + column] for row in range(3))
         if cell is None:
-            for row in range(3):
-                figure.axes[(4 * block + row) * columns + column].set_axis_off()
+            for axis in (top, middle, bottom):  # the labels of the first column stay
+                axis.images[0].set_visible(False)
         elif masks is not None and masks[cell[0]].any():
             for axis in (middle, bottom):
                 _outline(axis, masks[cell[0]], side)

@@ -1,5 +1,6 @@
 """What notebook 06 shows: questions, tables with known answers, checks on a network that is known by heart, figures for every case."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from pydantic import ValidationError
 
-from lib.compendium.errors import ParameterError
+from lib.compendium.errors import CompendiumError, ParameterError
 from lib.explain import cam, report
 from lib.explain.parameters import GradcamParameters
 from lib.expressions import EXPRESSIONS
@@ -80,12 +81,45 @@ def test_lots_are_repeatable_and_keep_the_order():
     assert len(report.drawn_by_lot(faces, 80)) == 50
 
 
-def test_the_network_to_look_at():
-    """The best on validation, unless one is named; an unknown name is answered with the nearest."""
-    records = pd.DataFrame({"network": ["vgg16", "mobilenet"], "validation_f1": [0.4, 0.6]})
-    assert report.chosen_network(records) == "mobilenet" and report.chosen_network(records, "vgg16") == "vgg16"
-    with pytest.raises(ParameterError, match="Did you mean 'mobilenet'"):
-        report.chosen_network(records, "mobilnet")
+@pytest.fixture
+def trainings(tmp_path):
+    """Three trainings as notebook 04 leaves them: two of one backbone; every network tells happy on validation, one of them rightly."""
+    for variant, backbone, score in (("vgg16", "vgg16", 0.2), ("slow", "mobilenet", 0.9), ("fast", "mobilenet", 0.1)):
+        folder = tmp_path / variant
+        folder.mkdir()
+        said = pd.DataFrame(0.0, index=range(4), columns=list(EXPRESSIONS)).assign(happy=score)
+        said.insert(0, "face_id", list("abcd"))
+        said.insert(1, "part", ["train", "validation", "test", "test" if variant != "fast" else "train"])
+        said.to_parquet(folder / "predictions.parquet")
+        pd.DataFrame({"epoch": [1]}).to_parquet(folder / "history.parquet")
+        (folder / "record.json").write_text(json.dumps({"settings": {"backbone": backbone}}))
+        (folder / "model.keras").write_bytes(b"")
+    return {variant: tmp_path / variant for variant in ("vgg16", "slow", "fast")}
+
+
+def test_the_network_to_look_at(trainings):
+    """Networks have names for people; the best on validation is looked at, unless one is named; an unknown name has a nearest one."""
+    trained = report.networks(trainings)
+    assert list(trained) == ["VGG16", "MobileNet v1 (slow)", "MobileNet v1 (fast)"]
+    target = pd.DataFrame(0, index=range(4), columns=list(EXPRESSIONS)).assign(face_id=list("abcd"), happy=1)
+    records = report.validated(trained, target)
+    assert records["validation_f1"].tolist() == pytest.approx([0, 1 / 7, 0])
+    assert report.chosen_network(records) == "MobileNet v1 (slow)" and report.chosen_network(records, "vgg16") == "VGG16"
+    assert report.chosen_network(records, "MobileNet v1 (fast)") == "MobileNet v1 (fast)"
+    with pytest.raises(ParameterError, match="Did you mean 'vgg16'"):
+        report.chosen_network(records, "vgg19")
+
+
+def test_only_faces_that_no_network_learned_from_are_asked(trainings):
+    """A face that is a test face of one network and was learned by another is left out; an unfinished training is named."""
+    faces = pd.DataFrame({"face_id": list("edcba")})
+    trained = report.networks(trainings)
+    assert report.tested(trained, faces)["face_id"].tolist() == ["c"]
+    with pytest.raises(ParameterError, match="share no test face"):
+        report.tested(trained, faces[:2])
+    (trainings["vgg16"] / "model.keras").unlink()
+    with pytest.raises(CompendiumError, match="'vgg16' is not finished"):
+        report.networks(trainings)
 
 
 # ---- energy in planted places
@@ -123,6 +157,15 @@ def test_neutral_faces_and_empty_maps_are_left_out():
     assert table["expression"].tolist() == ["happy", "all"] and table["faces"].tolist() == [1, 1]
     nothing = report.in_planted("net", maps[2:], masks[2:], asked_of(["neutral"]), draws=50)
     assert nothing.empty and "No face has planted evidence" in report.planted_sentence(nothing)
+
+
+def test_planted_places_in_words():
+    """The sentence counts faces with evidence and names the expressions with the least and the most of it."""
+    places = np.zeros((4, 10, 10), bool)
+    places[0, :2], places[1, :4], places[2, :6] = True, True, True
+    said = report.evidence_sentence(places, asked_of(["sad", "happy", "happy", "neutral"]))
+    assert "3 of 4 questions" in said and "on 40% of the picture, from 20% (sad) to 50% (happy)" in said
+    assert "all of them are neutral" in report.evidence_sentence(places[3:], asked_of(["neutral"]))
 
 
 def test_pictures_of_one_object_count_as_one():
@@ -280,6 +323,8 @@ def test_the_grid_outlines_what_was_planted():
     assert titles == ["happy", "neutral", "sad", "happy"]
     outlined = [axis for axis in figure.axes if axis.collections and axis.images]
     assert len(outlined) == 6  # map and overlay of the three faces with evidence
+    hidden = [axis for axis in figure.axes if axis.images and not axis.images[0].get_visible()]
+    assert len(hidden) == 6 and not any(axis.get_title() for axis in hidden)  # neutral and sad have one example, happy two
     assert isinstance(report.grid_figure(crops, masks, report.examples(told.assign(right=False), 2)), Figure)
 
 

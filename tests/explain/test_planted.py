@@ -162,6 +162,19 @@ def test_a_collection_is_carved_again(humans, tmp_path):
 
 
 @pytest.mark.slow
+def test_evidence_of_questions(humans, tmp_path):
+    """Ranks come in the order of the questions, zeros for neutral ones, and nothing at all for a folder of photographs."""
+    folder, table, marks = humans
+    faces = table.assign(face_id=[f"{k:016x}" for k in range(7)], image_id=[str(k) for k in range(7)])
+    asked = pd.DataFrame({"row": [6, 4, 3], "face_id": faces["face_id"].iloc[[6, 4, 3]], "expression": ["surprise", "neutral", "happy"]})
+    images = faces[["image_id", "identity"]]
+    found = planted.evidence(folder, asked, faces.drop(columns="identity"), images, faces, marks[:3], CROP, 28, tmp_path / "j.jsonl")
+    alone = planted.planted(folder, faces.iloc[[3]], marks[:1], CROP, 28, workers=1)["expression"][0]
+    assert np.array_equal(found[2], alone) and not found[1].any() and found[0].any()
+    assert planted.evidence(tmp_path, asked, faces, images, faces, marks[:3], CROP) is None
+
+
+@pytest.mark.slow
 def test_crops_cut_otherwise_are_refused(humans, monkeypatch):
     """Where the landmarks found again are not those kept with the crops, the map would lie beside the face: refused."""
     folder, faces, marks = humans
