@@ -87,11 +87,10 @@ class Run:
     def journal(self, step: str, settings: dict) -> Path:
         """Return where a long step keeps its finished items, so that a killed run resumes and a re-run reuses them.
 
-        The name carries a digest of the step's settings, of the science's source (all rooms but the machinery) and of the lock:
-        another of these, another journal.
+        The name carries a digest of the step's settings, of the source of the rooms in use (whole rooms, since some modules are imported
+        late; not the machinery) and of the lock: another of these, another journal.
         """
-        science = [path for path in sorted((places.ROOT / "lib").rglob("*.py")) if path.parent.name != "compendium"]
-        sources = [fingerprints.file_digest(path) for path in science]
+        sources = [fingerprints.file_digest(path) for path in _rooms_in_use()]
         made_of = json.dumps([step, settings, sources, fingerprints.file_digest(fingerprints.lock_file())], sort_keys=True, default=str)
         self.work.mkdir(parents=True, exist_ok=True)
         return self.work / f"{step}-{fingerprints.digest(made_of)}.jsonl"
@@ -146,6 +145,13 @@ def begin(notebook: str, cell: dict) -> Run:
     run = Run(notebook, parameters, folder, upstream, work, environment("COMPENDIUM_PROFILE", "lab"))
     run.show_parameters()
     return run
+
+
+def _rooms_in_use() -> list[Path]:
+    """Return all source files of the rooms of `lib` of which a module is imported, the machinery left out, and `lib`'s own modules."""
+    rooms = {name.split(".")[1] for name in list(sys.modules) if name.startswith("lib.")} - {"compendium"}
+    library = places.ROOT / "lib"
+    return sorted([*library.glob("*.py"), *(file for room in rooms for file in (library / room).rglob("*.py"))])
 
 
 def _library_files() -> list[Path]:
