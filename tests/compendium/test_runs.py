@@ -22,7 +22,7 @@ def run(tmp_path, monkeypatch):
 
 
 def test_a_journal_follows_the_rooms_in_use(run, tmp_path):
-    """Another setting or a changed module of a room in use is another journal; a room nobody imported, or the machinery, changes nothing."""
+    """Another setting or a changed room in use is another journal; a room not imported, or the machinery, changes nothing."""
     first = run.journal("detect", {"a": 1})
     assert run.journal("detect", {"a": 1}) == first and run.journal("detect", {"a": 2}) != first
     for room, same in (("nowhere", True), ("compendium", True), ("faces", False)):
