@@ -124,12 +124,16 @@ def randaugment(magnitude: float) -> Callable:
                              "TensorFlow only. Give augmentation=faces, which works everywhere, or KERAS_BACKEND=tensorflow.")  # fmt: skip
     with silent():
         import keras_cv
+        import tensorflow
 
         layer = keras_cv.layers.RandAugment(value_range=(0, 255), magnitude=magnitude)
 
     def changed(pictures: np.ndarray, key: list[int]) -> np.ndarray:
-        # Without a seed its layers share one generator, which is set anew for every batch: a resumed training sees the same.
-        layer._random_generator.reset_from_seed(int(np.random.SeedSequence([*key, 2]).generate_state(1)[0]))
+        # Without a seed its layers share one generator and TensorFlow's global seed: both are set anew for every batch, so that a resumed
+        # training sees the same. Our networks draw from neither.
+        drawn = int(np.random.SeedSequence([*key, 2]).generate_state(1)[0] >> 1)
+        layer._random_generator.reset_from_seed(drawn)
+        tensorflow.random.set_seed(drawn)
         return np.asarray(layer(pictures.astype(np.float32), training=True))
 
     return changed

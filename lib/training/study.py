@@ -21,7 +21,7 @@ from lib.compendium.places import relative, write_atomically
 from lib.expressions import EXPRESSIONS
 from lib.networks import backbones
 from lib.training import pretraining, regime, splits
-from lib.training.data import Data, opened
+from lib.training.data import Data, Rows, opened
 from lib.training.kept import source_digest
 from lib.training.parameters import TrainingParameters
 
@@ -129,13 +129,12 @@ def _check_positives(learning: np.ndarray, validating: np.ndarray, fold: int, la
 
 
 def _predicted(model: keras.Model, data: Data, fold: int, batch: int) -> pd.DataFrame:
-    tables = []
-    for part in PARTS:
-        pictures, _, ids = data.part(part, fold, labelled=False)
-        said = pd.DataFrame(regime.scores(model, pictures, batch), columns=list(EXPRESSIONS))
-        said.insert(0, "part", part), said.insert(0, "face_id", ids)
-        tables.append(said)
-    return pd.concat(tables, ignore_index=True)
+    parts = {part: data.part(part, fold, labelled=False) for part in PARTS}
+    rows = np.concatenate([pictures.rows for pictures, _, _ in parts.values()])
+    table = pd.DataFrame(regime.scores(model, Rows(data.pictures, rows), batch), columns=list(EXPRESSIONS))
+    table.insert(0, "face_id", np.concatenate([ids for *_, ids in parts.values()]))
+    table.insert(1, "part", np.repeat(list(parts), [len(ids) for *_, ids in parts.values()]))
+    return table
 
 
 def _numbers(model: keras.Model, history: pd.DataFrame, learning: tuple, validating: tuple, data: Data) -> dict:
