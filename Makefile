@@ -118,4 +118,7 @@ $(RUNS)/00_start_here/run.json: $(STUDIES) # the front page gathers the others' 
 endif
 $(RUNS)/02_face_detection/run.json: $(RUNS)/01_dataset_census/run.json
 $(RUNS)/03_labeller_agreement/run.json: $(RUNS)/01_dataset_census/run.json $(RUNS)/02_face_detection/run.json
+TRAINED   := $(sort $(call records_of,04_training) $(wildcard $(RUNS)/04_training/*/run.json))
+$(TRAINED) $(RUNS)/05_metrics/run.json $(RUNS)/06_gradcam/run.json: $(RUNS)/03_labeller_agreement/run.json
+$(RUNS)/05_metrics/run.json $(RUNS)/06_gradcam/run.json: $(TRAINED)
 -include $(wildcard $(RUNS)/*/deps.mk $(RUNS)/*/*/deps.mk)

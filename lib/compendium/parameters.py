@@ -21,6 +21,9 @@ SCHEMAS = {
     "01_dataset_census": "lib.collections.parameters:CensusParameters",
     "02_face_detection": "lib.faces.parameters:FaceDetectionParameters",
     "03_labeller_agreement": "lib.labellers.parameters:LabellerParameters",
+    "04_training": "lib.training.parameters:TrainingParameters",
+    "05_metrics": "lib.training.metrics_parameters:MetricsParameters",
+    "06_gradcam": "lib.explain.parameters:GradcamParameters",
     "10_published_numbers": "lib.published.parameters:PublishedNumbersParameters",
 }
 

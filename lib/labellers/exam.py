@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from lib.expressions import EXPRESSIONS
 from lib.faces.crops import CROPS, LANDMARKS
 from lib.labellers import panel, truth
+from lib.labellers.report import title
 from lib.labellers.target import votes
 from lib.training.faces import UNIT_COLUMNS, TrainingFaces, atelier_faces
 
@@ -88,7 +89,7 @@ def sentence(table: pd.DataFrame) -> str:
     held = table[table["met"].notna()]
     missed = held[~held["met"].astype(bool)]
     text = f"**{len(held) - len(missed)} of {len(held)}** targets are met"
-    listed = "; ".join(f"{row.labeller}, {row.measure}: {row.value:.3f} (at least {row.target:g})" for row in missed.itertuples())
+    listed = "; ".join(f"{title(row.labeller)}, {row.measure}: {row.value:.3f} (at least {row.target:g})" for row in missed.itertuples())
     return f"{text}. Missed: {listed}." if listed else f"{text}."
 
 
@@ -105,7 +106,7 @@ def exam_figure(table: pd.DataFrame) -> Figure:
         axis.scatter(rows["value"], places, s=44, color=np.where(rows["met"].eq(False), "#d4402a", "#2b6f8f"), zorder=3)
         for place, value in zip(places, rows["value"], strict=True):
             axis.annotate(f"{value:.2f}", (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=9)
-        axis.set_yticks(places, rows["labeller"], fontsize=9)
+        axis.set_yticks(places, [title(name) for name in rows["labeller"]], fontsize=9)
         axis.set(ylim=(len(rows) - 0.4, -0.6), xlim=(0, 1))
         axis.set_title(name, loc="left", fontsize=10, fontweight="bold", color="#22303c")
         axis.spines[["top", "right"]].set_visible(False)

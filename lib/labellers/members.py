@@ -112,6 +112,7 @@ def absence(parameters: LabellerParameters) -> str:
     """Return a sentence on why OpenFace's seat is taken by our own models, "" where it is not."""
     if openface.NAME not in parameters.labellers or not (why := openface.missing(_openface_settings(parameters))):
         return ""
+    why = why.replace("`executable`", "`openface_executable`").replace("`output_folder`", "`openface_output`")  # as the notebook calls them
     return f"OpenFace's seat is taken by **{action_units.TITLE}**. {why}"
 
 

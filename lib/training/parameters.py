@@ -1,7 +1,7 @@
 """Training: the parameters of notebook 04. Light imports only: a wrong value is refused before anything heavy is loaded."""
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -20,6 +20,8 @@ class TrainingParameters(NotebookParameters):
     Which faces is notebook 02's matter and which labels they have notebook 03's. The defaults are the sculpture study's regime; what it
     did not use is off.
     """
+
+    variant_key: ClassVar[str] = "backbone"
 
     backbone: Literal[BACKBONES] = Field("mobilenet", description="the network. The paper: MobileNet v1 was best of seven backbones")
     labels: Literal["labellers", "truth"] = Field(

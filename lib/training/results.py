@@ -120,12 +120,16 @@ def keep(networks: Networks, folder: Path) -> None:
 # ---- notebook 05
 
 
+def folders(run) -> dict[str, Path]:
+    """Return the folders of the variants of notebook 04 in which a network was trained, by variant; they become inputs of the run."""
+    found = {variant: run.upstream / variant for variant in run.variants("04_training")}
+    return {variant.split("/")[1]: run.file(variant, MODEL).parent for variant, folder in found.items() if (folder / MODEL).exists()}
+
+
 def gather(run) -> list[Network]:
-    """Return the trained variants of notebook 04 of a run's profile, from the smallest network; untrained ones are left out."""
+    """Return the trained variants of notebook 04 of a run's profile, from the smallest network."""
     found = []
-    for variant in run.variants("04_training"):
-        if not (run.upstream / variant / "trainings.parquet").exists():
-            continue
+    for variant in (f"04_training/{name}" for name in folders(run)):
         tables = [run.table(variant, name) for name in ("predictions", "history", "trainings", "splits")]
         settings = json.loads(run.file(variant, study.RECORD).read_text())["settings"]
         labels = str(tables[2]["labels"].iloc[0])

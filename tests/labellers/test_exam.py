@@ -54,7 +54,7 @@ def test_marks_follow_the_answers(prototypes):
     assert met["multitask", "macro F1"] is True and met["realtime_sequential", "macro F1"] is False
     assert met["multitask", "arousal: concordance"] is False and met["multitask", "accuracy"] is None
     assert units[units["labeller"] == "multitask"].set_index("unit").loc[12, "auc"] == 1
-    assert "3 of 5** targets" in exam.sentence(table) and "realtime_sequential, macro F1: 0.7" in exam.sentence(table)
+    assert "3 of 5** targets" in exam.sentence(table) and "sequential CNN, macro F1: 0.7" in exam.sentence(table)
     exam.exam_figure(table)
 
 
