@@ -17,6 +17,8 @@ from lib.compendium import claims, figures, fingerprints, places
 from lib.compendium.errors import CompendiumError
 from lib.compendium.parameters import NotebookParameters, schema, validated
 
+LISTED = 16  # claims without data named one by one, for each thing they need
+
 
 class Run:
     """One execution of a notebook. Make one with `begin`; close it with `conclude`."""
@@ -119,8 +121,9 @@ class Run:
         waiting = table["verdict"] == "needs data"
         self.show_table(table[~waiting].drop(columns=["id", "note"]), rows=100)
         for note, rows in table[waiting].groupby("note", sort=False):
-            listed = "; ".join(f"{row.claim} ({row.where}: {row.paper})" for row in rows.itertuples())
-            self.say(f"**{len(rows)} claim{'s' * (len(rows) > 1)} need{'s' * (len(rows) == 1)} data**: {note}.\n\n{listed}.")
+            listed = "; ".join(f"{row.claim} ({row.where}: {row.paper})" for row in rows.head(LISTED).itertuples())
+            more = f"; and {len(rows) - LISTED} more" if len(rows) > LISTED else ""
+            self.say(f"**{len(rows)} claim{'s' * (len(rows) > 1)} need{'s' * (len(rows) == 1)} data**: {note}.\n\n{listed}{more}.")
 
     def close(self, table: pd.DataFrame) -> None:
         """Write the claims and the used files (the runner turns them into `run.json` and `deps.mk`)."""

@@ -388,6 +388,11 @@ def randomised_sentence(table: pd.DataFrame) -> str:
             f"{kept}.")  # fmt: skip
 
 
+def _spread(row) -> str:
+    """Return the interval of a difference in words, nothing where there are too few faces for one."""
+    return f", {row['below_low']:+.3f} to {row['below_high']:+.3f}" if np.isfinite(row["below_low"]) else ""
+
+
 def taken_sentence(areas: pd.DataFrame) -> str:
     """Return what taking pixels away does to the answer, in words."""
     rows = areas[areas["kind"] == "deletion"].set_index("order")
@@ -397,8 +402,7 @@ def taken_sentence(areas: pd.DataFrame) -> str:
             row = rows.loc[order]
             how = "faster than" if row["below_low"] > 0 else "more slowly than" if row["below_high"] < 0 else "no faster than"
             lines.append(f"{words} first, the answer falls {how} in random order (area {row['area']:.2f} against "
-                         f"{rows.loc['random', 'area']:.2f}; difference {row['below_random']:+.3f}, {row['below_low']:+.3f} to "
-                         f"{row['below_high']:+.3f})")  # fmt: skip
+                         f"{rows.loc['random', 'area']:.2f}; difference {row['below_random']:+.3f}{_spread(row)})")  # fmt: skip
     text = "When pixels are taken away " + "; ".join(lines) + "."
     if "planted" in rows.index and rows.loc["planted", "below_map_low"] > 0:
         text += (" **The answer hangs on the planted places more than on those the map shows**: the network uses what was planted, and the "

@@ -44,6 +44,7 @@ class TrainingParameters(NotebookParameters):
     threshold: float = Field(0.5, gt=0, lt=1, description="score from which an expression counts as said. Not stated in the paper")
     validation_share: float = Field(0.15, gt=0, lt=0.5, description="faces that decide when to stop. Not stated in the paper")
     test_share: float = Field(0.15, gt=0, lt=0.5, description="faces that are only tested. Not stated in the paper")
+    fewest_faces: int = Field(60, ge=10, description="labelled faces below which nothing is trained. Not from the paper, which has 1,855")
     folds: int = Field(1, ge=1, le=50, description="1: one split, as in the paper; more: as many folds, each tested once")
     leave_out: Literal["", "collection", "tradition", "material"] = Field(
         "", description="test on each of these in turn and train on the others, instead of folds"

@@ -6,6 +6,7 @@ Whatever a network learns, all are split alike, by the labellers' target, so tha
 import json
 import shutil
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,6 @@ from lib.training.parameters import TrainingParameters
 
 PAPER = {"mobilenet": "MobileNet-v1", "vgg16": "VGG16", "efficientnet_b6": "EfficientNet-B6"}  # as Table II calls them
 TAUGHT_TRUTH = " (taught the truth)"
-FEWEST = 60  # faces with a label below which nothing is trained; not stated in the paper, which has 1,855
 MODEL = study.MODEL
 
 
@@ -82,8 +82,8 @@ def split_of(faces: pd.DataFrame, images: pd.DataFrame, target: pd.DataFrame, wa
     usable = faces[(faces["crop_index"] >= 0) & faces["face_id"].isin(labelled)]
     table = splits.described(usable, images)
     chosen = hard.set_index("face_id").loc[table["face_id"]].reset_index()
-    if len(usable) < FEWEST:
-        return None, table, chosen, f"{len(usable)} faces with a label are too few to train on; expected at least {FEWEST}"
+    if len(usable) < wanted.fewest_faces:
+        return None, table, chosen, f"{len(usable)} faces with a label are too few to train on; expected at least {wanted.fewest_faces}"
     try:
         return study.split(table, chosen, wanted), table, chosen, ""
     except ParameterError as error:
@@ -108,7 +108,14 @@ def trained(work: Path, crops: Path, faces: pd.DataFrame, wanted_target: pd.Data
               for name in ("predictions", "history")]  # fmt: skip
     plain = [{"fold": fold, "seed": seed, **{name: value for name, value in one.record.items() if not isinstance(value, dict)}}
              for (fold, seed), one in made.items()]  # fmt: skip
-    return Networks(*tables, pd.DataFrame(plain), next(iter(made.values())).folder)
+    return Networks(*tables, pd.DataFrame(plain).assign(keras=version("keras")), next(iter(made.values())).folder)
+
+
+def curves(name: str, networks: Networks) -> pd.DataFrame:
+    """Return the learning curves with a column network and, where there are several folds or seeds, run."""
+    table = networks.history.assign(network=name)
+    several = len(networks.trainings) > 1
+    return table.assign(run="fold " + table["fold"].astype(str) + ", seed " + table["seed"].astype(str)) if several else table
 
 
 def keep(networks: Networks, folder: Path) -> None:

@@ -30,7 +30,7 @@ WORK = "training"  # folder of checkpoints while it lasts
 SOURCES = ("lib.training.study", "lib.training.regime", "lib.training.data", "lib.training.fitting", "lib.training.augmentation",
            "lib.training.mixing", "lib.training.pretraining", "lib.networks.backbones")  # fmt: skip
 # Parameters that decide the data, or count only later.
-NOT_LEARNING = ("threshold", "folds", "seeds", "leave_out", "validation_share", "test_share", "lacking", "labels")
+NOT_LEARNING = ("threshold", "fewest_faces", "folds", "seeds", "leave_out", "validation_share", "test_share", "lacking", "labels")
 PARTS = ("train", "validation", "test")
 
 
