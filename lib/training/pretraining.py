@@ -13,6 +13,7 @@ from lib.compendium.errors import ParameterError
 from lib.expressions import EXPRESSIONS
 from lib.training import fitting, regime
 from lib.training.data import Rows
+from lib.training.faces import SOURCES as OF_FACES
 from lib.training.faces import TrainingFaces, atelier_faces
 from lib.training.kept import kept, record_of
 from lib.training.parameters import TrainingParameters
@@ -22,7 +23,7 @@ FINEST = 112  # pixels: the atelier's faces are cut no finer, and a larger netwo
 VALIDATING = 8  # every eighth person validates
 BATCH, BETAS = 32, (0.9, 0.99)
 SOURCES = ("lib.training.pretraining", "lib.training.regime", "lib.training.fitting", "lib.training.augmentation",
-           "lib.networks.backbones")  # fmt: skip
+           "lib.networks.backbones", *OF_FACES)  # fmt: skip
 SETTINGS = ("backbone", "side", "width", "hidden", "pretraining_faces", "pretraining_material", "pretraining_epochs", "pretraining_rate",
             "pretraining_seed", "precision")  # fmt: skip
 
