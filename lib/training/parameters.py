@@ -36,8 +36,8 @@ class TrainingParameters(NotebookParameters):
         "or a file of this network"
     )
     rate: float = Field(1e-4, gt=0, le=1, description="Adam's learning rate. The paper: 1e-4")
-    beta_1: float = Field(0.9, ge=0, lt=1, description="the paper: .9")
-    beta_2: float = Field(0.99, ge=0, lt=1, description="the paper: .99")
+    beta_1: float = Field(0.9, ge=0, lt=1, description="how long Adam remembers gradients. The paper: .9")
+    beta_2: float = Field(0.99, ge=0, lt=1, description="how long Adam remembers their squares. The paper: .99")
     batch: int = Field(32, ge=1, le=65_536, description="pictures a step. Not stated in the paper")
     epochs: int = Field(100, ge=1, le=100_000, description="at most; early stopping ends it. Not stated in the paper")
     patience: int = Field(5, ge=1, le=100_000, description="epochs without a smaller validation loss until it stops. The paper: 5")
