@@ -512,7 +512,7 @@ def truth_figure(against: pd.DataFrame, networks=()) -> Figure:
     figure = Figure(figsize=(10.5, 1.3 + 0.4 * len(rows)), dpi=110, layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     tints = [OURS if name in networks else PAPER for name in rows["answer"]]
-    titles = ("the largest score is the expression made", "it is among the labels given")
+    titles = ("its largest score is the truth", "the truth is among its labels")
     for axis, (value, low, high), title in zip(panels, (("accuracy", "low", "high"), ("hit", "hit_low", "hit_high")), titles, strict=True):
         places = np.arange(len(rows))
         axis.hlines(places, rows[low], rows[high], color=tints, linewidth=1.6)
