@@ -18,6 +18,7 @@ EXECUTED = places.NOTEBOOKS / "executed" / PROFILE
 FIGURES = places.ROOT / "figures" / PROFILE
 README = places.ROOT / "README.md"
 LARGEST = 2_000_000  # bytes of a reading copy
+SYNTHETIC = 12  # synthetic numbers of a notebook that are listed one by one
 
 
 def publish_all(runs: Path, say=print) -> None:
@@ -70,20 +71,30 @@ def stale(run: str) -> list[str]:
 
 
 def claims_table() -> pd.DataFrame:
-    """Return the claims of all reading copies as one table; of a claim judged twice, the later notebook's verdict."""
-    rows = {row["id"]: row for run in runs_of(PROFILE) for row in stamp(run)["claims"]}
+    """Return the claims of all reading copies as one table, with the notebook; of a claim judged twice, the later notebook's verdict."""
+    rows = {row["id"]: {"notebook": run.split("/")[0], **row} for run in runs_of(PROFILE) for row in stamp(run)["claims"]}
     return pd.DataFrame(list(rows.values()))
 
 
 def with_generated_tables(text: str) -> str:
-    """Return the README with the block between its `generated` marks made anew from the reading copies."""
+    """Return the README with the block between its `generated` marks made anew from the reading copies.
+
+    What waits for data is counted; so are synthetic numbers where a notebook has more than SYNTHETIC of them: nobody reads a hundred rows
+    that judge nothing.
+    """
+    table = claims_table()
+    synthetic = table[table["verdict"] == "synthetic"].groupby("notebook").size()
+    many = synthetic[synthetic > SYNTHETIC]
+    counted = (table["verdict"] == "needs data") | ((table["verdict"] == "synthetic") & table["notebook"].isin(many.index))
     rows = ["| the paper says | where | paper | this run | verdict |", "|---|---|---|---|---|"]
     rows += [
         f"| {row['claim']} | {row['where']} | {row['paper']} | {row['this run']} | **{row['verdict']}** |"
-        for row in claims_table().to_dict("records")
-        if row["verdict"] != "needs data"
+        for row in table[~counted].to_dict("records")
     ]
-    waiting = sum(row["verdict"] == "needs data" for row in claims_table().to_dict("records"))
-    rows += ["", f"{waiting} more claims wait for data: each names in its notebook what it needs."] if waiting else []
+    notes = [f"{count} more claims ran on synthetic faces in notebook {name[:2]}, which shows them without judging." for name, count
+                    in many.items()]  # fmt: skip
+    waiting = (table["verdict"] == "needs data").sum()
+    notes += [f"{waiting} more claims wait for data: each names in its notebook what it needs."] if waiting else []
+    rows += ["", *notes] if notes else []
     block = "<!-- generated: claims -->\n" + "\n".join(rows) + "\n<!-- end generated -->"
     return re.sub(r"<!-- generated: claims -->.*?<!-- end generated -->", lambda _: block, text, flags=re.DOTALL)

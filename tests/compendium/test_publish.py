@@ -35,7 +35,7 @@ def published(tmp_path, monkeypatch):
     book.cells[1].metadata["papermill"] = {"duration": 1}
     nbformat.write(book, runs / RUN / f"{RUN}.ipynb")
     claim = {"id": "s.a", "claim": "A | B", "where": "Table I", "paper": "1", "this run": "2", "verdict": "not reproduced", "note": ""}
-    (runs / RUN / "claims.json").write_text(json.dumps([claim, {**claim, "verdict": "needs data"}]))
+    (runs / RUN / "claims.json").write_text(json.dumps([claim, {**claim, "id": "s.b", "verdict": "needs data"}]))
     parts = {"notebook source": fingerprints.notebook_digest(places.NOTEBOOKS / f"{RUN}.ipynb"), "parameter a": "1",
              "lib/one.py": fingerprints.file_digest(tmp_path / "lib" / "one.py")}
     (runs / RUN / "run.json").write_text(json.dumps({"parameters": {}, "ingredients": parts, "seconds": 3.0}))
@@ -66,6 +66,19 @@ def test_the_readme_table_is_made_from_the_copies(published):
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
     assert "**not reproduced**" in text and "1 more claim" in text
     assert publish.with_generated_tables(text) == text
+
+
+def test_many_synthetic_numbers_are_counted(published, monkeypatch):
+    """A notebook with many synthetic numbers is one line of the README; a claim judged twice stands once, as judged last."""
+    text = publish.README.read_text()
+    rows = [{"id": f"s.{number}", "claim": f"cell {number}", "where": "", "paper": "1", "this run": "2", "verdict": "synthetic", "note": ""}
+            for number in range(publish.SYNTHETIC + 1)]  # fmt: skip
+    judged = {**rows[0], "id": "s.z", "claim": "twice"}
+    rows += [{**judged, "verdict": "reproduced"}, {**judged, "verdict": "paper inconsistent"}]
+    monkeypatch.setattr(publish, "stamp", lambda run: {"claims": rows})
+    made = publish.with_generated_tables(text)
+    assert "13 more claims ran on synthetic faces" in made and "cell 3" not in made
+    assert made.count("twice") == 1 and "paper inconsistent" in made and "**reproduced**" not in made
 
 
 def test_an_unfinished_run_is_not_published(published):
