@@ -1,6 +1,5 @@
 """Ratios against a peer or a floor in the same run (`make bench`); printed, and asserted only where a ratio is a promise."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +10,7 @@ from skimage import data
 
 from lib.collections.pictures import inspect_picture
 from lib.compendium.compute import run_all
-
-
-def seconds(function, repeats: int = 3) -> float:
-    """Return the best time of several runs, after one to warm up."""
-    function()
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - started)
-    return min(times)
+from tests.benchmarks.timing import seconds
 
 
 def say(what: str, ours: float, peer: float, named: str) -> float:

@@ -1,6 +1,5 @@
 """Grad-CAM of all classes in one forward pass against tf-keras-vis, on the same networks and pictures: the same maps, many times faster."""
 
-import time
 import warnings
 
 import numpy as np
@@ -8,20 +7,10 @@ import pytest
 
 from lib.explain import cam
 from lib.networks import backbones
+from tests.benchmarks.timing import seconds
 
 CASES = {"custom": (64, 1.0, 48), "mobilenet": (96, 0.25, 48), "vgg16": (64, 1.0, 8)}  # side, width, pictures
 FASTER = 20  # times: what is promised
-
-
-def seconds(function, repeats: int = 3) -> float:
-    """Return the best time of several runs, after one to warm up."""
-    function()
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - started)
-    return min(times)
 
 
 def trained(model, seed: int = 0):
