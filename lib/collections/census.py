@@ -18,13 +18,14 @@ from lib.collections.tables import checked
 from lib.collections.vott import boxes_by_file, folder_boxes
 from lib.compendium.compute import run_all
 from lib.compendium.errors import CollectionError, PictureError
+from lib.compendium.figures import INK
 
 NOT_STATED = "(not stated)"
 SIZE_CLASSES = (  # longest side in pixels: from, name
     (0, "under 200 px"), (200, "200 to 499 px"), (500, "500 to 999 px"), (1000, "1000 to 1999 px"), (2000, "2000 to 3999 px"),
     (4000, "4000 px and more"),
 )  # fmt: skip
-INK, QUIET, ACCENT, BOX = "#22303c", "#b8c1c8", "#b5482a", "#ffd23f"  # text; published numbers; this collection; face boxes
+QUIET, ACCENT, BOX = "#b8c1c8", "#b5482a", "#ffd23f"  # published numbers; this collection; face boxes
 FORMAT_COLOURS = {
     "JPEG": "#b5482a", "PNG": "#2b6f8f", "TIFF": "#5b8c3a", "WEBP": "#8a5ba6", "GIF": "#c99a1b", "BMP": "#6b7780",
 }  # fmt: skip

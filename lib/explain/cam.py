@@ -17,6 +17,7 @@ from scipy.ndimage import uniform_filter
 from scipy.stats import rankdata
 
 from lib.compendium.errors import ParameterError, did_you_mean
+from lib.compendium.figures import INK
 from lib.faces.detectors import silent
 from lib.faces.landmarks import eye_centres
 
@@ -28,7 +29,7 @@ BATCH = 32  # pictures sent through a network at once; the last batch is filled 
 SIMILAR_SIDE = 56  # pixels of the side at which maps are compared by structure
 WINDOW = 7  # pixels of the window of the structural similarity, the default of scikit-image
 REGIONS = ("brows", "eyes", "nose", "mouth", "cheeks", "forehead")
-INK, MAP = "#22303c", "inferno"
+MAP = "inferno"
 _kept: WeakKeyDictionary = WeakKeyDictionary()  # {network: {what: compiled network or clone made from it}}
 
 

@@ -16,15 +16,15 @@ from matplotlib.lines import Line2D
 from sklearn.metrics import f1_score
 
 from lib.compendium.errors import CompendiumError, ParameterError, did_you_mean
+from lib.compendium.figures import INK, LINES, plain, sentence
 from lib.explain import cam
 from lib.explain.planted import SIDE
 from lib.expressions import EXPRESSIONS
-from lib.faces.report import INK
 from lib.labellers.agreement import drawn, interval, object_of, summed
 from lib.networks import backbones
 from lib.training import study
 from lib.training.metrics import decided
-from lib.training.report import GRID, QUIET, colours
+from lib.training.report import QUIET, colours
 from lib.training.study import Trained
 
 ALL = "all"
@@ -439,7 +439,7 @@ def grid_figure(crops: np.ndarray, heat: np.ndarray, chosen: pd.DataFrame, masks
     in `row` and in its index. An expression without a face told rightly has an empty column.
     """
     if not len(chosen):
-        return _sentence("no face was told rightly")
+        return sentence("no face was told rightly")
     chosen = chosen[chosen["column"].isin(present := sorted(chosen["column"].unique()))]
     blocks, columns, side = int(chosen["block"].max()) + 1, len(present), crops.shape[1]
     cells = {(row.block, present.index(row.column)): (number, row) for number, row in zip(chosen.index, chosen.itertuples(), strict=True)}
@@ -474,7 +474,7 @@ def averages_figure(crops: np.ndarray, heat: np.ndarray, asked: pd.DataFrame, ra
     """Return the mean face, the mean map and, with ranks (questions, side, side), the mean of what was planted, a column an expression."""
     names = [name for name in EXPRESSIONS if (asked["expression"] == name).any()]
     if not names:
-        return _sentence("no face to explain")
+        return sentence("no face to explain")
     rows = ["mean face", "mean map"] + ["planted"] * (ranks is not None)
     figure = Figure(figsize=(1.45 * len(names) + 0.7, 1.5 * len(rows) + 0.45), dpi=110, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
@@ -505,7 +505,7 @@ def planted_figure(table: pd.DataFrame) -> Figure:
     """
     shown = table[table["faces"] > 0]
     if shown.empty:
-        return _sentence("no face has planted evidence to compare with")
+        return sentence("no face has planted evidence to compare with")
     names = [name for name in (*EXPRESSIONS, ALL) if name in set(shown["expression"])]
     colour, networks = colours(shown["network"]), list(dict.fromkeys(shown["network"]))
     step = min(0.24, 0.75 / len(networks))
@@ -530,7 +530,7 @@ def planted_figure(table: pd.DataFrame) -> Figure:
     handles += [Line2D([], [], color=QUIET, marker="o", mfc="white", mew=1.4, lw=0, label="maps of other expressions, same places"),
                 Line2D([], [], color=INK, lw=1, ls=(0, (4, 3)), label="chance")]  # fmt: skip
     figure.legend(handles=handles, loc="outside upper left", ncols=min(4, len(handles)), frameon=False, fontsize=10, labelcolor=INK)
-    _plain(axis)
+    plain(axis)
     return figure
 
 
@@ -547,7 +547,7 @@ def regions_figure(table: pd.DataFrame) -> Figure:
     """
     table = table[table["faces"] > 0]
     if table.empty:
-        return _sentence("no face has landmarks, so its regions are unknown")
+        return sentence("no face has landmarks, so its regions are unknown")
     networks, names = list(dict.fromkeys(table["network"])), [name for name in (*EXPRESSIONS, ALL) if name in set(table["expression"])]
     figure = Figure(figsize=(9.5, (0.34 * len(names) + 0.45) * len(networks) + 1.1), dpi=110, layout="constrained")
     panels = figure.subplots(len(networks), 1, squeeze=False, sharex=True)[:, 0]
@@ -588,8 +588,8 @@ def randomised_figure(table: pd.DataFrame) -> Figure:
         axis.axhline(0, color=INK, lw=1)
         axis.set_title(title, loc="left", fontsize=11, color=INK)
         axis.set_xlabel("layers destroyed, from the top (%)", fontsize=11, color=INK)
-        axis.grid(axis="y", color=GRID)
-        _plain(axis)
+        axis.grid(axis="y", color=LINES)
+        plain(axis)
     left.set_ylim(min(-0.15, table[["spearman", "ssim"]].min().min() - 0.05), 1.05)
     left.set_ylabel("similarity with the intact network's maps", fontsize=11, color=INK)
     right.legend(frameon=False, fontsize=10, labelcolor=INK)
@@ -609,22 +609,9 @@ def taken_figure(curves: pd.DataFrame, areas: pd.DataFrame) -> Figure:
                 axis.plot(100 * rows["share"], rows["score"], color=colour, lw=2.2, label=f"{words[order]} (area {area:.2f})")
         axis.set_title(title, loc="left", fontsize=11, color=INK)
         axis.set_xlabel("pixels (%)", fontsize=11, color=INK)
-        axis.grid(axis="y", color=GRID)
+        axis.grid(axis="y", color=LINES)
         axis.legend(frameon=False, fontsize=9.5, labelcolor=INK, loc="upper right" if kind == "deletion" else "lower right")
-        _plain(axis)
+        plain(axis)
     panels[0].set_ylabel("score of the expression", fontsize=11, color=INK)
     panels[0].set_ylim(0, min(1.0, max(0.1, 1.25 * curves["score"].max())))
     return figure
-
-
-def _sentence(text: str) -> Figure:
-    figure = Figure(figsize=(7, 0.7), dpi=110)
-    axis = figure.subplots()
-    axis.set_axis_off()
-    axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=13, color=INK, transform=axis.transAxes)
-    return figure
-
-
-def _plain(axis) -> None:
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.tick_params(colors=INK)

@@ -17,6 +17,7 @@ from lib.collections import atelier
 from lib.collections.atelier import expression, form, specs
 from lib.compendium.compute import run_all
 from lib.compendium.errors import CompendiumError
+from lib.compendium.figures import INK
 from lib.expressions import EXPRESSIONS, ORDERS
 from lib.faces import evaluate
 from lib.faces.detectors import mtcnn, silent
@@ -294,13 +295,13 @@ def realism_figure(table: pd.DataFrame) -> Figure:
         places = np.arange(len(rows))
         colours = np.where(rows["met"].astype(bool), "#2b6f8f", "#d4402a")
         axis.hlines(places, np.minimum(rows["value"], targets), np.maximum(rows["value"], targets), color="#d5dbe0", linewidth=2)
-        axis.scatter(targets, places, marker="|", s=130, color="#22303c")
+        axis.scatter(targets, places, marker="|", s=130, color=INK)
         axis.scatter(rows["value"], places, s=42, color=colours, zorder=3)
         for place, value in zip(places, rows["value"], strict=True):
             text = f"{value:.3f}".rstrip("0").rstrip(".")
             axis.annotate(text, (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=9)
         axis.set_yticks(places, rows["group"], fontsize=9)
         axis.set_ylim(len(rows) - 0.4, -0.6)
-        axis.set_title(name, loc="left", fontsize=10, fontweight="bold", color="#22303c")
+        axis.set_title(name, loc="left", fontsize=10, fontweight="bold", color=INK)
         axis.spines[["top", "right"]].set_visible(False)
     return figure

@@ -13,6 +13,7 @@ from lib.collections.pictures import read_picture, read_thumbnail
 from lib.collections.registry import Collection
 from lib.compendium.compute import run_all
 from lib.compendium.errors import CollectionError, PictureError
+from lib.compendium.figures import INK, LINES, plain, sentence, with_interval
 from lib.faces import evaluate
 from lib.faces.ladder import detect_picture_job
 from lib.faces.tables import RUNGS
@@ -22,7 +23,6 @@ COLOURS = {"Haar alone": "#b8c1c8", "MTCNN alone": "#2b6f8f", "the ladder": "#b5
 FOUND, TRUE, FALSE = "#ff5a36", "#ffd23f", "#b8c1c8"
 ALLOWED = 0.1  # false positives a picture: the bound the ladder is held to
 ENOUGH = 20  # boxed faces below which a recall says nothing about a claim
-INK = "#22303c"
 # Groups come in this order, all others after them.
 ORDER = ("frontal", "three-quarter", "profile", "clear", "worn", "trace", "under 20°", "20 to 50°", "over 50°")
 WITHOUT_TRUTH = (
@@ -199,13 +199,9 @@ def side_by_side(grouped: pd.DataFrame, by: str) -> pd.DataFrame:
     rows = []
     for name, group in grouped.groupby(by, sort=False):
         first = group.iloc[0]
-        cells = {row.method: _interval(row.recall, row.low, row.high) for row in group.itertuples()}
+        cells = {row.method: with_interval(row.recall, row.low, row.high) for row in group.itertuples()}
         rows.append({by: name or "not stated", "objects": first["objects"], "faces": first["faces"], **cells})
     return pd.DataFrame(rows, columns=[by, "objects", "faces", *METHODS])
-
-
-def _interval(value: float, low: float, high: float) -> str:
-    return f"{value:.2f} [{low:.2f}, {high:.2f}]" if np.isfinite(low) else f"{value:.2f}"
 
 
 def rungs_by_view(comparison: dict[str, tuple] | None) -> pd.DataFrame:
@@ -341,14 +337,14 @@ def rungs_figure(table: pd.DataFrame) -> Figure:
     axis.set_ylabel("faces", fontsize=12)
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_ylim(0, max(1, table["faces"].max()) * 1.15)
-    _plain(axis)
+    plain(axis)
     return figure
 
 
 def recall_figure(by_view: pd.DataFrame, overall: pd.DataFrame, by: str = "view") -> Figure:
     """Return recall by view and over all views (left) and false positives a picture (right), each method with its interval."""
     if overall.empty:
-        return _sentence("no faces drawn by hand to compare with")
+        return sentence("no faces drawn by hand to compare with")
     names = [*by_view[by].astype(str).unique(), "all"]
     figure = Figure(figsize=(12, 4.6), dpi=110, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[2.2, 1])
@@ -371,7 +367,7 @@ def recall_figure(by_view: pd.DataFrame, overall: pd.DataFrame, by: str = "view"
     right.set_ylabel("false positives a picture", fontsize=12)
     right.set_ylim(0, max(ALLOWED * 1.6, float(np.nanmax(overall[["per_picture", "most"]].to_numpy(float))) * 1.15))
     for axis in (left, right):
-        _plain(axis)
+        plain(axis)
     return figure
 
 
@@ -389,7 +385,7 @@ def groups_figure(comparison: dict[str, tuple] | None, seed: int = 0) -> Figure:
     """Return a panel for each grouping the collection knows: recall of the three methods by group, with intervals over objects."""
     groupings = groups_of(comparison)
     if not groupings:
-        return _sentence("the metadata names no tradition, material, turn or damage to compare")
+        return sentence("the metadata names no tradition, material, turn or damage to compare")
     tables = [grouped_table(comparison, by, seed) for by in groupings]
     heights = [table[by].nunique() + 1.6 for table, by in zip(tables, groupings, strict=True)]
     figure = Figure(figsize=(9, 0.34 * sum(heights) + 0.8), dpi=110, layout="constrained")
@@ -406,8 +402,8 @@ def groups_figure(comparison: dict[str, tuple] | None, seed: int = 0) -> Figure:
         axis.set_yticks(range(len(names)), [f"{name} ({faces[name]})" for name in names], fontsize=10)
         axis.set_ylim(len(names) - 0.5, -0.5)
         axis.set_title(by.removeprefix("by "), loc="left", fontsize=11, color=INK, fontweight="bold")
-        axis.grid(axis="x", color="#e3e7ea", linewidth=0.8)
-        _plain(axis)
+        axis.grid(axis="x", color=LINES, linewidth=0.8)
+        plain(axis)
     panels[0].legend(frameon=False, fontsize=10, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
     panels[-1].set(xlim=(-0.02, 1.02))
     panels[-1].set_xlabel("recall", fontsize=12)
@@ -421,7 +417,7 @@ def faces_gallery(crops: np.ndarray, faces: pd.DataFrame, count: int = 40, colum
     for axis, row in zip(axes, chosen.itertuples(), strict=False):
         axis.imshow(crops[row.crop_index])
         axis.set_title(f"{row.rung} {row.confidence:.2f}" if row.rung != "hand" else "hand", fontsize=9, color=INK, pad=2)
-    return figure if len(chosen) else _sentence("no face was found")
+    return figure if len(chosen) else sentence("no face was found")
 
 
 def boxes_gallery(collection: Collection, images: pd.DataFrame, faces: pd.DataFrame, count: int = 24, columns: int = 6) -> Figure:
@@ -431,7 +427,7 @@ def boxes_gallery(collection: Collection, images: pd.DataFrame, faces: pd.DataFr
     boxes = dict(tuple(faces.groupby("image_id")))
     for axis, row in zip(axes, chosen.to_dict("records"), strict=False):
         _draw(axis, collection.folder / row["file"], evaluate.parse_boxes(row["face_boxes"]), boxes.get(row["image_id"]))
-    return figure if len(chosen) else _sentence("no such picture")
+    return figure if len(chosen) else sentence("no such picture")
 
 
 def _draw(axis, path: Path, true: np.ndarray, found: pd.DataFrame | None) -> None:
@@ -458,16 +454,3 @@ def _grid(count: int, columns: int, cell: float) -> tuple:
     for axis in axes:
         axis.set_axis_off()
     return axes, figure
-
-
-def _sentence(text: str) -> Figure:
-    figure = Figure(figsize=(7, 0.7), dpi=110)
-    axis = figure.subplots()
-    axis.set_axis_off()
-    axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=13, color=INK, transform=axis.transAxes)
-    return figure
-
-
-def _plain(axis) -> None:
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.tick_params(colors=INK)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from lib.compendium.figures import INK
 from lib.expressions import EXPRESSIONS
 from lib.faces.crops import CROPS, LANDMARKS
 from lib.labellers import panel, truth
@@ -102,13 +103,13 @@ def exam_figure(table: pd.DataFrame) -> Figure:
     for axis, (name, rows) in zip(axes, panels, strict=True):
         places = np.arange(len(rows))
         axis.hlines(places, rows["low"], rows["high"], color="#b9c4cc", linewidth=3)
-        axis.scatter(rows["target"], places, marker="|", s=160, color="#22303c", zorder=2)
+        axis.scatter(rows["target"], places, marker="|", s=160, color=INK, zorder=2)
         axis.scatter(rows["value"], places, s=44, color=np.where(rows["met"].eq(False), "#d4402a", "#2b6f8f"), zorder=3)
         for place, value in zip(places, rows["value"], strict=True):
             axis.annotate(f"{value:.2f}", (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=9)
         axis.set_yticks(places, [title(name) for name in rows["labeller"]], fontsize=9)
         axis.set(ylim=(len(rows) - 0.4, -0.6), xlim=(0, 1))
-        axis.set_title(name, loc="left", fontsize=10, fontweight="bold", color="#22303c")
+        axis.set_title(name, loc="left", fontsize=10, fontweight="bold", color=INK)
         axis.spines[["top", "right"]].set_visible(False)
         if name in ("macro F1", "accuracy"):
             axis.axvline(CHANCE, color="#8a949b", linewidth=1, linestyle=":")

@@ -8,12 +8,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from lib.compendium.errors import ParameterError
+from lib.compendium.figures import INK, LINES, plain, sentence, with_interval
 from lib.expressions import EXPRESSIONS
 from lib.labellers.agreement import unanimity
 from lib.labellers.target import Votes
 from lib.labellers.truth import COMPARED, PLANTED, WAYS
 
-INK, RUST, TEAL, GREY, LINES = "#22303c", "#b5482a", "#2b6f8f", "#b8c1c8", "#e3e7ea"
+RUST, TEAL, GREY = "#b5482a", "#2b6f8f", "#b8c1c8"
 EXPRESSION_COLOURS = {"angry": "#8c2d19", "disgust": "#6f8f3a", "fear": "#6b5b95", "happy": "#f0b429", "neutral": "#d3d9dd",
                       "sad": "#2b6f8f", "surprise": "#e58a6f"}  # fmt: skip
 TITLES = {"openface": "OpenFace", "action_units": "Action Units", "multitask": "multi-task CNN", "cnn_rnn": "CNN-RNN",
@@ -98,7 +99,7 @@ def faces_figure(crops: np.ndarray, table: pd.DataFrame, columns: int = 4) -> Fi
     """
     chosen = list(dict.fromkeys(table["face_id"]))
     if not chosen:
-        return _sentence("no face has two answers to compare")
+        return sentence("no face has two answers to compare")
     scores, units = table[table["kind"] == "score"], table[table["kind"] == "unit"]
     labellers = list(dict.fromkeys(scores["labeller"]))
     labellers = [*(name for name in labellers if name == PLANTED), *(name for name in labellers if name != PLANTED)]
@@ -212,7 +213,7 @@ def agreement_figure(pairs: pd.DataFrame, overall: pd.DataFrame) -> Figure:
     """
     labellers = list(dict.fromkeys([*pairs["first"], *pairs["second"]]))
     if not labellers:
-        return _sentence("one labeller alone agrees with nobody")
+        return sentence("one labeller alone agrees with nobody")
     figure = Figure(figsize=(12, max(4.0, 0.85 * len(labellers) + 1.2)), dpi=110, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.35, 1])
     values = np.full((len(labellers), len(labellers)), np.nan)
@@ -238,7 +239,7 @@ def agreement_figure(pairs: pd.DataFrame, overall: pd.DataFrame) -> Figure:
     right.set_yticks(range(len(known)), known["measure"], fontsize=11)
     right.set(ylim=(-0.6, len(known) - 0.2), xlim=(min(-0.05, _lowest(known["low"]) - 0.05), 1.02))
     right.set_title("all labellers together", loc="left", fontsize=11, color=INK, fontweight="bold")
-    _plain(right, "x")
+    plain(right, "x")
     return figure
 
 
@@ -260,14 +261,14 @@ def expressions_figure(table: pd.DataFrame) -> Figure:
     axis.set_xlim(min(0.0, _lowest(table["low"])) - 0.02, min(1.1, max(0.3, right * 1.2)))
     axis.axvline(0, color=INK, linewidth=1)
     axis.set_xlabel("Krippendorff's alpha, this expression against the rest", fontsize=12)
-    _plain(axis, "x")
+    plain(axis, "x")
     return figure
 
 
 def groups_figure(table: pd.DataFrame) -> Figure:
     """Return a panel a grouping: Krippendorff's alpha by group, with intervals. table: of `agreement.by_group`."""
     if table.empty:
-        return _sentence("no tradition, material, turn or damage with enough faces to compare")
+        return sentence("no tradition, material, turn or damage with enough faces to compare")
     groupings = list(dict.fromkeys(table["by"]))
     heights = [(table["by"] == by).sum() * 0.3 + 0.5 for by in groupings]
     figure = Figure(figsize=(9, sum(heights) + 0.6), dpi=110, layout="constrained")
@@ -278,7 +279,7 @@ def groups_figure(table: pd.DataFrame) -> Figure:
         axis.set_yticks(range(len(mine)), [f"{row.group} ({row.faces})" for row in mine.itertuples()], fontsize=10)
         axis.set_ylim(len(mine) - 0.4, -0.6)
         axis.set_title(by, loc="left", fontsize=11, color=INK, fontweight="bold")
-        _plain(axis, "x")
+        plain(axis, "x")
     panels[-1].set_xlabel("Krippendorff's alpha", fontsize=12)
     panels[-1].set_xlim(min(-0.02, _lowest(table["low"]) - 0.02), 1.02)
     return figure
@@ -287,7 +288,7 @@ def groups_figure(table: pd.DataFrame) -> Figure:
 def accuracy_figure(table: pd.DataFrame) -> Figure:
     """Return the accuracy of each labeller (columns) within each group (rows), with its interval. table: of `truth.by_group`."""
     if table.empty:
-        return _sentence("no planted truth, or no group with enough faces to compare")
+        return sentence("no planted truth, or no group with enough faces to compare")
     labellers = list(dict.fromkeys(table["labeller"]))
     groupings = sorted(dict.fromkeys(table["by"]), key=lambda by: by != "intensity")  # what was planted comes first
     names = {by: sorted(table.loc[table["by"] == by, "group"].unique(), key=_place) for by in groupings}
@@ -299,8 +300,9 @@ def accuracy_figure(table: pd.DataFrame) -> Figure:
         values = mine.pivot(index="group", columns="labeller", values="accuracy").reindex(index=names[by], columns=labellers)
         axis.imshow(np.ma.masked_invalid(values.to_numpy(float)), cmap=HEAT, vmin=0, vmax=1, aspect="auto")
         for row in mine.itertuples():
-            axis.text(labellers.index(row.labeller), names[by].index(row.group), _number(row.accuracy, row.low, row.high), ha="center",
-                      va="center", fontsize=9, color=_readable(row.accuracy))  # fmt: skip
+            text = with_interval(row.accuracy, row.low, row.high)
+            axis.text(labellers.index(row.labeller), names[by].index(row.group), text, ha="center", va="center", fontsize=9,
+                      color=_readable(row.accuracy))  # fmt: skip
         faces = mine.groupby("group")["faces"].max()
         _square(axis, [], [f"{name} ({faces[name]})" for name in names[by]])
         axis.set_title(by, loc="left", fontsize=11, color=INK, fontweight="bold", x=-0.02, ha="right", y=1.0)
@@ -320,7 +322,7 @@ def _place(name: str) -> tuple:
 def distribution_figure(table: pd.DataFrame) -> Figure:
     """Return a stacked bar a labeller: the shares of the expressions it says, the planted shares on top. table: of `truth.distribution`."""
     if table.empty:
-        return _sentence("no labeller, no votes")
+        return sentence("no labeller, no votes")
     names = list(dict.fromkeys(table["labeller"]))
     figure = Figure(figsize=(11, 0.55 * len(names) + 1.3), dpi=110, layout="constrained")
     axis = figure.subplots()
@@ -353,7 +355,7 @@ def confusions_figure(table: pd.DataFrame, down: str = PLANTED, across: str = "c
     """
     names = list(dict.fromkeys(table["labeller"]))
     if not names:
-        return _sentence("no planted truth to compare with")
+        return sentence("no planted truth to compare with")
     columns = min(columns, len(names))
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(0.9 + 3.7 * columns, 3.65 * rows + 0.2), dpi=110, layout="constrained")
@@ -381,7 +383,7 @@ def confusions_figure(table: pd.DataFrame, down: str = PLANTED, across: str = "c
 def quality_figure(table: pd.DataFrame) -> Figure:
     """Return F1 of every labeller on every expression with intervals, a panel an expression. table: of `truth.per_expression`."""
     if table.empty:
-        return _sentence("no planted truth to compare with")
+        return sentence("no planted truth to compare with")
     labellers = list(dict.fromkeys(table["labeller"]))
     figure = Figure(figsize=(12, 0.32 * len(labellers) + 1.4), dpi=110, layout="constrained")
     axes = figure.subplots(1, 7, sharex=True, sharey=True)
@@ -393,7 +395,7 @@ def quality_figure(table: pd.DataFrame) -> Figure:
         axis.set_title(f"{expression}\n{count} {'face' if count == 1 else 'faces'}", fontsize=10, color=INK)
         axis.set(xlim=(-0.05, 1.05), ylim=(len(labellers) - 0.5, -0.5))
         axis.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
-        _plain(axis, "x")
+        plain(axis, "x")
     axes[0].set_yticks(range(len(labellers)), [title(name) for name in labellers], fontsize=11)
     figure.supxlabel("F1", fontsize=12, color=INK)
     return figure
@@ -406,7 +408,7 @@ def headline_figure(table: pd.DataFrame) -> Figure:
     table: the first of `truth.compare`.
     """
     if table.empty or not table["faces"].max():
-        return _sentence("no planted truth: whether uniting helps cannot be said here")
+        return sentence("no planted truth: whether uniting helps cannot be said here")
     alone = list(dict.fromkeys(table.loc[table["kind"] == "labeller", "way"]))
     joined = list(dict.fromkeys(table.loc[table["kind"] == "united", "way"]))
     always = list(dict.fromkeys(table.loc[table["kind"] == "baseline", "way"]))
@@ -429,7 +431,7 @@ def headline_figure(table: pd.DataFrame) -> Figure:
         axis.set_xlim(*reach)
         axis.set_title(measure, loc="left", fontsize=11, color=INK, fontweight="bold")
         axis.set_ylim(places[-1] + 0.5, -0.75)
-        _plain(axis, "x")
+        plain(axis, "x")
     counts = table[table["measure"] == "labels"].set_index("way")["value"]
     axes[0].set_yticks(places, [f"{title(name)} ({counts[name]:.2f})" for name in names], fontsize=11)
     for label, name in zip(axes[0].get_yticklabels(), names, strict=True):
@@ -445,7 +447,7 @@ def calibration_figure(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """
     names = [name for name in summary["labeller"] if name in set(table["labeller"])]
     if not names:
-        return _sentence("no planted truth to compare with")
+        return sentence("no planted truth to compare with")
     figure = Figure(figsize=(max(5.0, 2.75 * len(names)), 3.5), dpi=110, layout="constrained")
     axes = figure.subplots(1, len(names), sharey=True, squeeze=False).ravel()
     colours = _colours(names)
@@ -460,7 +462,7 @@ def calibration_figure(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         axis.set(xlim=(-0.02, 1.02), ylim=(-0.03, 1.05))
         axis.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
         axis.set_aspect("equal")
-        _plain(axis)
+        plain(axis)
     axes[0].set_ylabel("share that is right", fontsize=11)
     figure.supxlabel("how sure it is (its largest score)", fontsize=11, color=INK)
     return figure
@@ -470,7 +472,7 @@ def units_figure(table: pd.DataFrame) -> Figure:
     """Return the area under the ROC curve of each planted Action Unit, one colour a labeller, with intervals. table: of `truth.units`."""
     table = table[table["auc"].notna()]
     if table.empty:
-        return _sentence("no planted Action Unit to compare with")
+        return sentence("no planted Action Unit to compare with")
     names, numbers = list(dict.fromkeys(table["labeller"])), sorted(table["unit"].unique())
     figure = Figure(figsize=(11, 3.9), dpi=110, layout="constrained")
     axis, colours = figure.subplots(), _colours(names)
@@ -488,7 +490,7 @@ def units_figure(table: pd.DataFrame) -> Figure:
     axis.set_ylabel("area under ROC curve", fontsize=12)
     axis.set_xlabel("Action Unit (faces on which it is planted)", fontsize=11)
     axis.legend(frameon=False, fontsize=11, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
-    _plain(axis, "y")
+    plain(axis, "y")
     return figure
 
 
@@ -522,7 +524,7 @@ def target_figure(sizes: pd.DataFrame, frequencies: pd.DataFrame, pairs: pd.Data
     for axis, text in ((left, "size of the label set"), (middle, "how often"), (right, "also labelled, % of the row")):
         axis.set_title(text, loc="left", fontsize=11, color=INK, fontweight="bold")
     for axis in (left, middle):
-        _plain(axis)
+        plain(axis)
     return figure
 
 
@@ -561,22 +563,6 @@ def _lowest(*columns) -> float:
     return float(np.nanmin(values)) if np.isfinite(values).any() else 0.0
 
 
-def _plain(axis, grid: str = "") -> None:
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.tick_params(colors=INK)
-    if grid:
-        axis.grid(axis=grid, color=LINES, linewidth=0.8)
-        axis.set_axisbelow(True)
-
-
-def _sentence(text: str) -> Figure:
-    figure = Figure(figsize=(7, 0.7), dpi=110)
-    axis = figure.subplots()
-    axis.set_axis_off()
-    axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=13, color=INK, transform=axis.transAxes)
-    return figure
-
-
 # ---- sentences
 
 
@@ -600,7 +586,7 @@ def agreement_sentence(overall: pd.DataFrame, pairs: pd.DataFrame) -> str:
     row = overall.set_index("measure").loc["Krippendorff's alpha"]
     if not np.isfinite(row["value"]):
         return f"The agreement of the labellers cannot be measured: {row['reason']}."
-    text = f"Krippendorff's alpha is **{_number(row['value'], row['low'], row['high'])}** over {row['faces']:,} faces of "
+    text = f"Krippendorff's alpha is **{with_interval(row['value'], row['low'], row['high'])}** over {row['faces']:,} faces of "
     text += f"{row['objects']:,} objects: two labellers say the same about {row['observed']:.0%} of the faces, and would about "
     text += f"{row['chance']:.0%} by chance. "
     text += f"Krippendorff asks for {TENTATIVE} before even tentative conclusions are drawn: "
@@ -630,8 +616,8 @@ def expressions_sentence(table: pd.DataFrame) -> str:
     if known.empty:
         return "Agreement on single expressions cannot be measured."
     best, worst = known.iloc[-1], known.iloc[0]
-    text = f"They agree most on {best['expression']} (alpha {_number(best['alpha'], best['low'], best['high'])}) and least on "
-    text += f"{worst['expression']} ({_number(worst['alpha'], worst['low'], worst['high'])})."
+    text = f"They agree most on {best['expression']} (alpha {with_interval(best['alpha'], best['low'], best['high'])}) and least on "
+    text += f"{worst['expression']} ({with_interval(worst['alpha'], worst['low'], worst['high'])})."
     never = list(table.loc[table["share"] == 0, "expression"])
     return text + (f" Nobody ever says {_listed(never)}." if never else "")
 
@@ -641,7 +627,7 @@ def quality_sentence(quality: pd.DataFrame, measure: str = "macro F1") -> str:
     table = quality[(quality["measure"] == measure) & quality["value"].notna()].sort_values("value", ascending=False)
     if table.empty:
         return "No labeller can be compared with planted truth."
-    parts = [f"{title(row.labeller)} {_number(row.value, row.low, row.high)}" for row in table.itertuples()]
+    parts = [f"{title(row.labeller)} {with_interval(row.value, row.low, row.high)}" for row in table.itertuples()]
     return f"Against what was planted, {measure} is: {'; '.join(parts)}."
 
 
@@ -653,7 +639,7 @@ def units_sentence(units: pd.DataFrame, affect: pd.DataFrame) -> str:
         parts.append(f"{title(name)} ranks {len(mine)} Action Units with a mean AUC of {mine['auc'].mean():.2f} (least for "
                      f"AU{worst['unit']}, {worst['auc']:.2f}) and a mean F1 of {mine['f1'].mean():.2f}")  # fmt: skip
     for name, mine in affect[affect["ccc"].notna()].groupby("labeller", sort=False):
-        said = " and ".join(f"{row.dimension} {_number(row.ccc, row.low, row.high)}" for row in mine.itertuples())
+        said = " and ".join(f"{row.dimension} {with_interval(row.ccc, row.low, row.high)}" for row in mine.itertuples())
         parts.append(f"{title(name)} follows the planted circumplex with a concordance of {said}")
     return f"{'; '.join(parts)}." if parts else "No Action Unit, valence or arousal was planted and read."
 
@@ -727,10 +713,6 @@ def _article(way: str) -> str:
 def _signed(row: pd.Series) -> str:
     between = f" [{row['low']:+.3f}, {row['high']:+.3f}]" if np.isfinite(row["low"]) else ""
     return f"{row['difference']:+.3f}{between}".replace("-", "−")
-
-
-def _number(value: float, low: float, high: float) -> str:
-    return f"{value:.2f} {_between(low, high)}".strip()
 
 
 def _listed(names: list) -> str:

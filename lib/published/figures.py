@@ -6,11 +6,12 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lib.compendium.figures import INK
 from lib.expressions import EXPRESSIONS
 from lib.published import sculpture
 from lib.published.arithmetic import AVERAGES, METRICS, grim, interval, macro_table
 
-INK, QUIET, FITS, WRONG = "#22303c", "#b8c1c8", "#2b6f8f", "#b5482a"
+QUIET, FITS, WRONG = "#b8c1c8", "#2b6f8f", "#b5482a"
 ROWS = {"weighted": "#8a5ba6", "macro": "#5b8c3a", "micro": "#c99a1b"}  # a colour a printed row
 MARKS = {"weighted": "s", "macro": "o", "micro": "D"}
 Drawn = tuple[Figure, pd.DataFrame]

@@ -18,10 +18,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from scipy.stats import rankdata, spearmanr
 
 from lib.compendium.errors import ParameterError
-from lib.faces.report import INK
+from lib.compendium.figures import INK, LINES, plain, sentence, with_interval
 from lib.training.metrics import AVERAGES, CLASSES, MEASURES, ROWS
 
-OURS, PAPER, QUIET, GRID = "#b5482a", "#2b6f8f", "#a3aeb6", "#e3e7ea"
+OURS, PAPER, QUIET = "#b5482a", "#2b6f8f", "#a3aeb6"
 PALETTE = ("#b5482a", "#2b6f8f", "#d9a441", "#5f8f4e", "#7a5c99", "#3fa7a0", "#c26a8d", "#8c6d53", "#22303c", "#93a1ab")
 SHADES = LinearSegmentedColormap.from_list("shades", ["#ffffff", "#f3d9b8", "#e09f6b"])
 ENOUGH = 4  # networks below which a rank correlation says nothing
@@ -149,7 +149,7 @@ def table_two_sentence(results: dict, paper: dict | None = None) -> str:
     table = pd.DataFrame({name: _by_row(result, name).loc["Macro Avg."] for name, result in results.items()}).T
     order = table["f1"].sort_values(ascending=False, kind="stable")
     best = table.loc[order.index[0]]
-    text = f"By macro F1, **{order.index[0]}** is best: {_with_interval(best['f1'], best['f1_low'], best['f1_high'])}"
+    text = f"By macro F1, **{order.index[0]}** is best: {with_interval(best['f1'], best['f1_low'], best['f1_high'])}"
     text += (f", ahead of {_listed([f'{name} ({value:.2f})' for name, value in order[1:].items()])}." if len(order) > 1 else ".")
     both = [name for name in order.index if name in (paper or {})]
     if len(both) < 2:
@@ -207,7 +207,7 @@ def truth_sentence(against: pd.DataFrame, network: str, target: str | None = Non
     verdict = ("more often than the labels it learnt from: it sees through their noise" if ours["low"] > theirs["accuracy"] else
                "less often than them: it passes on their mistakes and adds its own" if ours["high"] < theirs["accuracy"] else
                "about as often as them: it learnt its labels, mistakes included")  # fmt: skip
-    said = f"{_with_interval(ours['accuracy'], ours['low'], ours['high'], '.0%')}"
+    said = f"{with_interval(ours['accuracy'], ours['low'], ours['high'], '.0%')}"
     return (f"The largest score of **{network}** names the expression a face was made with in {said} of {int(ours['answered'])} faces; "
             f"{name} in {theirs['accuracy']:.0%}. That is {verdict}.")  # fmt: skip
 
@@ -246,10 +246,6 @@ def cost_sentence(networks: pd.DataFrame) -> str:
     return text + ("." if fast == slow else f", {slow} from {pictures:,.0f} ({seconds:.1f} s).")
 
 
-def _with_interval(value: float, low: float, high: float, style: str = ".2f") -> str:
-    return f"{value:{style}} [{low:{style}}, {high:{style}}]" if np.isfinite(low) else f"{value:{style}}"
-
-
 def _listed(names) -> str:
     names = [str(name) for name in names]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
@@ -265,7 +261,7 @@ def _short(count: float) -> str:
 def learning_figure(curves: pd.DataFrame, loss: str = "binary cross-entropy") -> Figure:
     """Return a panel a network: loss on the training and validation parts by epoch, the best epoch marked. curves: see `best_epochs`."""
     if curves.empty:
-        return _sentence("no network was trained")
+        return sentence("no network was trained")
     best, runs = best_epochs(curves), list(_runs(curves))
     names = list(dict.fromkeys(curves["network"]))
     panels, figure = _panels(len(names), 4, 3.3, 2.9)
@@ -287,7 +283,7 @@ def learning_figure(curves: pd.DataFrame, loss: str = "binary cross-entropy") ->
         axis.set_title(name, loc="left", fontsize=12, color=INK, fontweight="bold")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.margins(x=0.06)
-        _plain(axis)
+        plain(axis)
     values = curves[["loss", "val_loss"]].to_numpy(float)
     for place, axis in enumerate(panels):
         axis.set_ylim(0, np.nanmax(values) * 1.15)
@@ -360,7 +356,7 @@ def _cell(axis, x: float, y: float, value: float, bold: bool) -> None:
 def classes_figure(results: dict, paper: dict | None = None, measure: str = "f1") -> Figure:
     """Return a dot a network and class with its 95 % interval over objects, averages below; hollow: the paper's value."""
     if not results:
-        return _sentence("no network was evaluated")
+        return sentence("no network was evaluated")
     table, shades = beside(results, paper), colours([*results, *(paper or {})])
     table = table[table["measure"] == measure]
     step = min(0.8 / len(shades), 0.2)
@@ -378,13 +374,13 @@ def classes_figure(results: dict, paper: dict | None = None, measure: str = "f1"
     axis.set(xlim=(-0.02, 1.02), ylim=(heights[-1] + 0.6, -0.6))
     axis.axhline(heights[7] - 0.72, color=INK, linewidth=0.8)
     axis.set_xlabel({"f1": "F1"}.get(measure, measure), fontsize=12)
-    axis.grid(axis="x", color=GRID, linewidth=0.8)
+    axis.grid(axis="x", color=LINES, linewidth=0.8)
     handles, labels = axis.get_legend_handles_labels()
     if table["paper"].notna().any():
         handles.append(Line2D([], [], marker="D", color="white", markeredgecolor=INK, markersize=5.5, linewidth=0))
         labels.append("the paper's value")
     figure.legend(handles, labels, loc="outside upper left", frameon=False, fontsize=11, ncols=min(4, len(handles)))
-    _plain(axis)
+    plain(axis)
     return figure
 
 
@@ -415,8 +411,8 @@ def overfitting_figure(networks: pd.DataFrame) -> Figure:
         axis.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
         axis.set_xlabel("parameters", fontsize=12)
         axis.set_title(title, loc="left", fontsize=12, color=INK, fontweight="bold")
-        axis.grid(axis="y", color=GRID, linewidth=0.8)
-        _plain(axis)
+        axis.grid(axis="y", color=LINES, linewidth=0.8)
+        plain(axis)
         if measure == "gap":
             axis.axhline(0, color=INK, linewidth=0.8)
         else:
@@ -435,7 +431,7 @@ def calibration_figure(reliability: dict[str, pd.DataFrame], errors: dict[str, p
     go with the number of scores.
     """
     if not reliability:
-        return _sentence("no network was evaluated")
+        return sentence("no network was evaluated")
     panels, figure = _panels(len(reliability), 4, 3.1, 3.35)
     for axis, (name, table) in zip(panels, reliability.items(), strict=False):
         axis.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -454,7 +450,7 @@ def calibration_figure(reliability: dict[str, pd.DataFrame], errors: dict[str, p
                       fontsize=10, color=INK)  # fmt: skip
         axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
         axis.set_xlabel("score", fontsize=11)
-        _plain(axis)
+        plain(axis)
     panels[0].set_ylabel("share that shows it", fontsize=11)
     handles = [Line2D([], [], color=OURS, marker="o", label="all expressions, 95 % interval"),
                Line2D([], [], color=QUIET, label="one expression"),
@@ -469,7 +465,7 @@ def groups_figure(breakdowns: dict[str, pd.DataFrame], measure: str = "micro") -
     breakdowns: {name: `metrics.breakdown`}. measure: "micro" (comparable between groups) or "macro" (over the classes a group shows).
     """
     if not breakdowns or all(table.empty for table in breakdowns.values()):
-        return _sentence("the metadata names no collection, tradition or material to compare")
+        return sentence("the metadata names no collection, tradition or material to compare")
     shades = colours(breakdowns)
     first = next(iter(breakdowns.values()))
     groupings = list(dict.fromkeys(first["by"]))
@@ -492,8 +488,8 @@ def groups_figure(breakdowns: dict[str, pd.DataFrame], measure: str = "micro") -
         axis.set_yticks(range(len(names)), [f"{name} ({faces})" for name, faces in zip(names, order["faces"], strict=True)], fontsize=10)
         axis.set_ylim(len(names) - 0.4, -0.6)
         axis.set_title(by, loc="left", fontsize=11, color=INK, fontweight="bold")
-        axis.grid(axis="x", color=GRID, linewidth=0.8)
-        _plain(axis)
+        axis.grid(axis="x", color=LINES, linewidth=0.8)
+        plain(axis)
     panels[-1].set(xlim=(-0.02, 1.02))
     panels[-1].set_xlabel(f"{measure} F1 (number of faces in brackets)", fontsize=12)
     handles, labels = panels[0].get_legend_handles_labels()
@@ -508,7 +504,7 @@ def truth_figure(against: pd.DataFrame, networks=()) -> Figure:
     """
     rows = against[against["accuracy"].notna()].sort_values("accuracy", kind="stable")
     if rows.empty:
-        return _sentence("the collection does not know which expression its faces were made with")
+        return sentence("the collection does not know which expression its faces were made with")
     figure = Figure(figsize=(10.5, 1.3 + 0.4 * len(rows)), dpi=110, layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     tints = [OURS if name in networks else PAPER for name in rows["answer"]]
@@ -526,8 +522,8 @@ def truth_figure(against: pd.DataFrame, networks=()) -> Figure:
         axis.set_xticks(np.linspace(0, 1, 6))
         axis.set_title(title, loc="left", fontsize=12, color=INK, fontweight="bold")
         axis.set_xlabel("share of faces", fontsize=11)
-        axis.grid(axis="x", color=GRID, linewidth=0.8)
-        _plain(axis)
+        axis.grid(axis="x", color=LINES, linewidth=0.8)
+        plain(axis)
     panels[0].axvline(1 / 7, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
     panels[0].annotate("chance", (1 / 7, 0), (3, 3), xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=9, color=INK)
     panels[0].set_yticks(range(len(rows)), [f"{row.answer} ({row.answered})" for row in rows.itertuples()], fontsize=11)
@@ -542,7 +538,7 @@ def cost_figure(networks: pd.DataFrame) -> Figure:
     wanted = {"seconds": "seconds an epoch", "images_per_second": "pictures a second", "memory": "memory, MB"}
     there = [name for name in wanted if name in networks and networks[name].notna().any()]
     if networks.empty or not there:
-        return _sentence("no network was trained")
+        return sentence("no network was trained")
     table = networks.groupby("network", sort=False)[there].mean()
     shades = colours(networks["network"])
     figure = Figure(figsize=(1.6 + 3.2 * len(there), 1.1 + 0.42 * len(table)), dpi=110, layout="constrained")
@@ -556,7 +552,7 @@ def cost_figure(networks: pd.DataFrame) -> Figure:
         axis.set_title(wanted[name], loc="left", fontsize=12, color=INK, fontweight="bold")
         axis.set_xlim(0, np.nanmax(table[name]) * 1.25)
         axis.xaxis.set_major_locator(MaxNLocator(4))
-        _plain(axis)
+        plain(axis)
     panels[0].set_yticks(range(len(table)), table.index, fontsize=11)
     panels[0].invert_yaxis()
     return figure
@@ -571,16 +567,3 @@ def _panels(count: int, columns: int, width: float, height: float) -> tuple:
     for axis in axes[count:]:
         axis.set_axis_off()
     return axes[:count], figure
-
-
-def _sentence(text: str) -> Figure:
-    figure = Figure(figsize=(7, 0.7), dpi=110)
-    axis = figure.subplots()
-    axis.set_axis_off()
-    axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=13, color=INK, transform=axis.transAxes)
-    return figure
-
-
-def _plain(axis) -> None:
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.tick_params(colors=INK)

@@ -7,7 +7,9 @@ import json
 import numpy
 import pandas
 import pytest
-from matplotlib import pyplot
+from matplotlib import colors, pyplot
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
 from lib.compendium import figures
@@ -60,3 +62,35 @@ def test_figures_full_of_pictures_stay_small(tmp_path):
     assert kind == "jpeg" and len(embedded) < len(whole) and path.stat().st_size < len(whole)
     difference = numpy.asarray(Image.open(path).convert("RGB"), float) - numpy.asarray(Image.open(io.BytesIO(whole)).convert("RGB"), float)
     assert abs(difference).mean() < 6
+
+
+def test_a_sentence_stands_where_there_is_nothing_to_draw():
+    """The words are drawn once, in ink, inside the picture and without axes."""
+    figure = figures.sentence("nobody was found")
+    (axis,) = figure.axes
+    (text,) = axis.texts
+    assert text.get_text() == "nobody was found" and text.get_color() == figures.INK and not axis.axison
+    box = text.get_window_extent(FigureCanvasAgg(figure).get_renderer())
+    assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and figures.drawn(figure)[1][1] == "png"
+
+
+@pytest.mark.parametrize(("grid", "across", "up"), [("", 0, 0), ("x", 3, 0), ("y", 0, 3), ("both", 3, 3)])
+def test_a_plain_frame_has_two_sides_and_the_grid_asked_for(grid, across, up):
+    """Left and bottom stay, ticks are of ink, and grid lines, where asked for, lie behind bars and in their own colour."""
+    axis = Figure().subplots()
+    axis.set(xticks=[0, 1, 2], yticks=[0, 1, 2])
+    below = axis.get_axisbelow()
+    figures.plain(axis, grid)
+    assert {side for side, spine in axis.spines.items() if spine.get_visible()} == {"left", "bottom"}
+    assert {tick.get_color() for tick in axis.get_xticklabels() + axis.get_yticklabels()} == {figures.INK}
+    lines = [[line for line in of.get_gridlines() if line.get_visible()] for of in (axis.xaxis, axis.yaxis)]
+    assert [len(found) for found in lines] == [across, up]
+    assert all(colors.same_color(line.get_color(), figures.LINES) for found in lines for line in found)
+    assert axis.get_axisbelow() == (True if grid else below)
+
+
+def test_numbers_carry_their_interval_where_it_is_known():
+    """Two decimals unless told otherwise; without an interval the number stands alone."""
+    assert figures.with_interval(0.5, 0.414, numpy.float64(0.58)) == "0.50 [0.41, 0.58]"
+    assert figures.with_interval(0.5, 0.41, 0.58, ".0%") == "50% [41%, 58%]"
+    assert figures.with_interval(0.5, numpy.nan, numpy.nan) == "0.50"
