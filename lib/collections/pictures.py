@@ -1,7 +1,6 @@
 """Collections: reads one picture of any everyday kind as RGB, looks into it for the census, and makes small copies of it."""
 
 import contextlib
-import hashlib
 import threading
 import warnings
 from io import BytesIO
@@ -11,6 +10,7 @@ import imagehash
 import numpy as np
 from PIL import Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
 
+from lib.compendium import fingerprints
 from lib.compendium.errors import PictureError
 
 # Only pixel formats: PIL can also open formats that run other programs (EPS calls Ghostscript).
@@ -295,8 +295,7 @@ def _size(path: Path) -> int:
 def _size_and_sha256(path: Path) -> tuple[int, str]:
     size = _size(path)
     try:
-        with path.open("rb") as file:
-            return size, hashlib.file_digest(file, "sha256").hexdigest()
+        return size, fingerprints.sha256_of(path)
     except OSError as error:
         raise PictureError(f"the file cannot be read ({error.strerror or 'unknown reason'})") from None
 

@@ -14,13 +14,18 @@ def digest(content: bytes | str) -> str:
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:16]
 
 
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a whole file, 64 hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def file_digest(path: Path) -> str:
     """Return the digest of a file's bytes, of a folder of runs (the names of its finished ones), or "absent"."""
     if Path(path).is_dir():
         return digest("\n".join(sorted(record.parent.name for record in Path(path).glob("*/run.json"))))
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return sha256_of(path)[:16]
     except FileNotFoundError:
         return "absent"
 

@@ -4,7 +4,6 @@ A file is in data/weights/ whole and with the right hash, or it is not there: it
 """
 
 import contextlib
-import hashlib
 import http.client
 import re
 import shutil
@@ -24,6 +23,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from rich.console import Console
 from rich.progress import Progress
 
+from lib.compendium import fingerprints
 from lib.compendium.errors import WeightsError, did_you_mean
 from lib.compendium.places import DATA, PARAMETERS, relative, write_atomically
 
@@ -109,7 +109,7 @@ def check(name: str) -> str:
     note, seen = place.with_name(f"{entry.file}.checked"), f"{entry.sha256} {status.st_size} {status.st_mtime_ns}"
     if note.exists() and note.read_text() == seen:
         return "ok"
-    if (received := _sha256(place)) != entry.sha256:
+    if (received := fingerprints.sha256_of(place)) != entry.sha256:
         return f"damaged: SHA-256 {received}, expected {entry.sha256}"
     with contextlib.suppress(OSError):  # a folder that is read-only is compared again the next time
         write_atomically(note, seen)
@@ -131,7 +131,7 @@ def fetch(name: str, progress: Callable[[int], None] | None = None) -> Path:
             if check(name) == "ok":
                 return place
             source(entry, part, show)
-            if (received := _sha256(part)) != entry.sha256:
+            if (received := fingerprints.sha256_of(part)) != entry.sha256:
                 part.unlink()
                 raise WeightsError(_how_to_get(entry, place, f"received a file with SHA-256 {received}, which was thrown away"))
             part.replace(place)
@@ -155,11 +155,6 @@ def _how_to_get(entry: Entry, place: Path, reason: str) -> str:
         f"{entry.title} ({relative(place)}) could not be fetched from {source}: {reason}. Expected {entry.bytes:,} bytes with SHA-256 "
         f"{entry.sha256}. With a network, {again} tries again; or put the file at {relative(place)} by hand."
     )
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

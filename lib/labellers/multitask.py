@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from lib.compendium import fingerprints
 from lib.compendium.compute import progress
 from lib.compendium.errors import ParameterError, WeightsError
+from lib.compendium.fingerprints import digest, sha256_of
 from lib.compendium.places import relative
 from lib.expressions import EXPRESSIONS, MULTITASK_UNITS, ORDERS, reorder
 from lib.labellers.rules import checked
@@ -235,7 +235,7 @@ def lesson(asked) -> tuple[dict, Callable, tuple]:
 
         faces = corpus.corpus_faces(asked.corpus, asked.side)
         content = hashlib.sha256(np.ascontiguousarray(faces.crops)).hexdigest() + faces.table.to_csv(index=False)
-        return {"of": fingerprints.digest(content)}, lambda: faces, corpus.SOURCES
+        return {"of": digest(content)}, lambda: faces, corpus.SOURCES
     from lib.training import faces as atelier
 
     decided = {"count": asked.count, "seed": asked.seed, "material": asked.material}
@@ -274,7 +274,8 @@ def _train(folder: Path, asked: TrainingSettings, faces) -> dict:
     return {
         "thresholds": tuned_thresholds(said["action_units"], truth["action_units"]), "faces": len(learn), "held_out": len(held),
         "accuracy_held_out": round(float(right[~np.isnan(truth["expression"][:, 0])].mean()), 4),
-        "seconds": round(float(history["seconds"].sum()), 1), "weights": {path.name: sha256(path) for path in sorted(folder.glob("*.h5"))},
+        "seconds": round(float(history["seconds"].sum()), 1),
+        "weights": {path.name: sha256_of(path) for path in sorted(folder.glob("*.h5"))},
     }  # fmt: skip
 
 
@@ -347,7 +348,7 @@ def _students(folder: str) -> tuple:
 
 def _loaded(folder: Path, name: str, asked: dict, record: dict):
     file = folder / f"{name}.weights.h5"
-    if not file.exists() or sha256(file) != record.get("weights", {}).get(file.name):
+    if not file.exists() or sha256_of(file) != record.get("weights", {}).get(file.name):
         raise WeightsError(f"{relative(file)} is missing or was changed since it was trained. Delete its folder to train again.")
     network = _network(asked["trunk"], asked["side"], asked["width"], name)
     try:
@@ -355,12 +356,6 @@ def _loaded(folder: Path, name: str, asked: dict, record: dict):
     except (OSError, ValueError) as error:
         raise WeightsError(f"{relative(file)} does not fit the network its record names ({error}). Delete its folder.") from None
     return network
-
-
-def sha256(file: Path) -> str:
-    """Return the SHA-256 of a file's content."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 # ---- the recurrent half
@@ -400,7 +395,7 @@ def _train_recurrent(folder: Path, asked: RecurrentSettings, base: str) -> dict:
     stills = {name: values[held][:, None] for name, values in features.items()}
     said = {task: values[:, 0] for task, values in logits(network, stills).items()}
     return {"thresholds": tuned_thresholds(said["action_units"], labels["action_units"][held]), "sequences": asked.sequences,
-            "weights": {RECURRENT_FILE: sha256(folder / RECURRENT_FILE)}, "seconds": round(float(curves["seconds"].sum()), 1)}  # fmt: skip
+            "seconds": round(float(curves["seconds"].sum()), 1), "weights": {RECURRENT_FILE: sha256_of(folder / RECURRENT_FILE)}}
 
 
 def _as_seen(table: pd.DataFrame) -> pd.DataFrame:
@@ -444,7 +439,7 @@ def _recurrent(folder: str):
     from lib.networks import multitask
 
     file = Path(folder) / RECURRENT_FILE
-    if not file.exists() or sha256(file) != record_of(Path(folder)).get("weights", {}).get(RECURRENT_FILE):
+    if not file.exists() or sha256_of(file) != record_of(Path(folder)).get("weights", {}).get(RECURRENT_FILE):
         raise WeightsError(f"{relative(file)} is missing or was changed since it was trained. Delete its folder to train again.")
     network = multitask.cnn_rnn()
     network.load_weights(file)

@@ -23,6 +23,7 @@ from PIL import Image
 from pydantic import Field
 
 from lib.compendium.errors import CollectionError, CompendiumError, ParameterError, PictureError
+from lib.compendium.fingerprints import sha256_of
 from lib.expressions import EXPRESSIONS, OPENFACE_INTENSITY_COLUMNS, OPENFACE_PRESENCE_COLUMNS, OPENFACE_PRESENCE_UNITS
 from lib.faces.evaluate import BOX, match
 from lib.labellers import rules
@@ -240,15 +241,10 @@ def _source(settings: OpenFaceSettings) -> list:
     """Return names and contents (the models': sizes) of what the answers come from."""
     if settings.output_folder:
         folder = Path(settings.output_folder).expanduser()
-        return [(path.relative_to(folder).as_posix(), _sha256(path)) for path in sorted(folder.rglob("*.csv")) if path.is_file()]
+        return [(path.relative_to(folder).as_posix(), sha256_of(path)) for path in sorted(folder.rglob("*.csv")) if path.is_file()]
     program = _program(settings)
     models = [path for name in ("model", "AU_predictors") for path in sorted((program.parent / name).rglob("*")) if path.is_file()]
-    return [("program", _sha256(program)), *((path.relative_to(program.parent).as_posix(), path.stat().st_size) for path in models)]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return [("program", sha256_of(program)), *((path.relative_to(program.parent).as_posix(), path.stat().st_size) for path in models)]
 
 
 def _demand(settings: OpenFaceSettings) -> None:

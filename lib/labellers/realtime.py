@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from lib.compendium import weights
 from lib.compendium.compute import progress
 from lib.compendium.errors import ParameterError, WeightsError, did_you_mean
+from lib.compendium.fingerprints import sha256_of
 from lib.compendium.places import relative
 from lib.expressions import EXPRESSIONS, ORDERS, reorder
 from lib.faces.detectors import check_picture, haar
-from lib.labellers.multitask import lesson, parted, sha256
+from lib.labellers.multitask import lesson, parted
 from lib.labellers.rules import checked as checked_training
 from lib.training.kept import kept, record_of
 
@@ -255,7 +256,7 @@ def _sequential(folder: str):
     from lib.networks import realtime
 
     file = Path(folder) / FILE
-    if not file.exists() or sha256(file) != record_of(Path(folder)).get("weights", {}).get(FILE):
+    if not file.exists() or sha256_of(file) != record_of(Path(folder)).get("weights", {}).get(FILE):
         raise WeightsError(f"{relative(file)} is missing or was changed since it was trained. Delete its folder to train it again.")
     model = realtime.sequential()
     model.load_weights(file)
@@ -310,7 +311,7 @@ def _train(folder: Path, asked: TrainingSettings, faces) -> dict:
     (folder / fitting.CHECKPOINT).unlink()
     right = predicted(network, pictures[held].astype(np.float32)).argmax(axis=1) == numbers[held]
     return {"faces": len(learn), "held_out": len(held), "accuracy_held_out": round(float(right.mean()), 4),
-            "seconds": round(float(curves["seconds"].sum()), 1), "weights": {FILE: sha256(folder / FILE)}}  # fmt: skip
+            "seconds": round(float(curves["seconds"].sum()), 1), "weights": {FILE: sha256_of(folder / FILE)}}  # fmt: skip
 
 
 def _lesson(faces) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -94,6 +94,16 @@ def test_a_missing_file_is_an_ingredient_too(tmp_path):
     assert fingerprints.file_digest(tmp_path / "there") == "ba7816bf8f01cfea"
 
 
+def test_the_whole_hash_is_that_of_the_content(tmp_path):
+    """All 64 digits, as published for "abc" (FIPS 180-2, appendix B.1); a missing file is an error, not a digest."""
+    (tmp_path / "there").write_bytes(b"abc")
+    whole = fingerprints.sha256_of(tmp_path / "there")
+    assert whole == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert whole.startswith(fingerprints.file_digest(tmp_path / "there"))
+    with pytest.raises(FileNotFoundError):
+        fingerprints.sha256_of(tmp_path / "nowhere")
+
+
 @pytest.mark.parametrize("change", [{"seed": 2}, {"other": 1}])
 def test_the_seal_holds_source_and_parameters(tmp_path, change):
     """Another parameter value breaks the seal."""

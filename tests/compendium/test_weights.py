@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lib.compendium import weights
+from lib.compendium import fingerprints, weights
 from lib.compendium.errors import WeightsError
 from lib.compendium.places import ROOT
 
@@ -203,7 +203,7 @@ def test_the_hash_is_computed_once(server, register, monkeypatch):
     """After the first look only the size and the time stamp are compared."""
     register(url=server.url)
     weights.path("net")
-    monkeypatch.setattr(weights, "_sha256", lambda file: pytest.fail("hashed again"))
+    monkeypatch.setattr(fingerprints, "sha256_of", lambda file: pytest.fail("hashed again"))
     assert weights.check("net") == "ok"
 
 
