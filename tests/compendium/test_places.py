@@ -1,10 +1,13 @@
 """Places: run folders of their own, atomic writes, no absolute path."""
 
 import os
+import threading
 
 import pytest
 
 from lib.compendium import places
+
+WAIT = 10  # seconds after which a test gives up
 
 
 def test_default_collection_has_no_suffix():
@@ -35,3 +38,31 @@ def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
         places.write_atomically(target, "new")
     assert target.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_a_lock_lets_in_one_at_a_time(tmp_path):
+    """A second one waits until the first has left, also where the first left by an error; what the file held stays."""
+    lock, waiting, inside, order = tmp_path / "one.lock", threading.Event(), threading.Event(), []
+    lock.write_text("kept")
+
+    def second():
+        waiting.set()
+        with places.locked(lock):
+            order.append("second")
+            inside.set()
+
+    with pytest.raises(OSError, match="broken"), places.locked(lock):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waiting.wait(WAIT) and not inside.wait(0.3)
+        order.append("first")
+        raise OSError("broken")
+    thread.join(WAIT)
+    assert order == ["first", "second"] and lock.read_text() == "kept"
+
+
+def test_without_locks_of_the_system_nobody_waits(tmp_path, monkeypatch):
+    """On Windows, which has no such lock, two may be inside at once; the file is made all the same."""
+    monkeypatch.setattr(places, "fcntl", None)
+    with places.locked(tmp_path / "one.lock"), places.locked(tmp_path / "one.lock"):
+        assert (tmp_path / "one.lock").exists()
