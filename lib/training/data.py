@@ -106,8 +106,7 @@ def prepare(folder: Path, crops: Path, faces: pd.DataFrame, target: pd.DataFrame
         raise ParameterError(f"Received a target from {values.min():g} to {values.max():g}; expected 0 to 1: rescale it.")
     if len(table) and table["row"].max() >= len(stack):
         raise ParameterError(f"Received {len(stack)} crops, but a face with crop {table['row'].max()}; expected crops of the same run.")
-    state = Path(stack.filename).stat() if isinstance(stack, np.memmap) else None
-    source = [len(stack), *([state.st_size, state.st_mtime_ns] if state else [])]
+    source = fingerprints.file_digest(stack.filename)  # not its time: the same crops cut again teach the same
     pictures = Path(stack.filename) if stack.shape[1] == side else resized(stack, side, folder / f"crops_{side}_{_short(source)}.npy")
     about = {"faces": len(faces), "with_crop": int((faces["crop_index"] >= 0).sum()), "without_label": int((~table["labelled"]).sum()),
              "side": side, "crop_side": int(stack.shape[1]), "soft": bool(len(values) and not np.isin(values, (0, 1)).all()),

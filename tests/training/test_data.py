@@ -1,6 +1,7 @@
 """What networks learn from: rows read from disk are the rows, crops are resized once, faces without labels counted."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -82,6 +83,26 @@ def test_crops_are_resized_once_by_the_area_they_cover(tmp_path):
     other = data.prepare(tmp_path / "data", crops, faces, target.assign(happy=1), splits, 8)
     assert [path.stat().st_mtime_ns for path in (tmp_path / "data").glob("crops_8_*.npy")] == stamp and len(stamp) == 1
     assert other.about["digest"] != first.about["digest"]
+
+
+@pytest.mark.parametrize("side", [16, 8])
+def test_the_same_crops_written_again_are_the_same_to_learn_from(tmp_path, side):
+    """The digest follows the crops' content: cut again later they change nothing; others of the same size and time are other data."""
+    crops, *rest = made(tmp_path / "run")
+    first = data.prepare(tmp_path / "data", crops, *rest, side)
+    small = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").glob("crops_*.npy")}
+    stack, before = np.load(crops), crops.stat()
+    np.save(crops, stack)
+    os.utime(crops, ns=(before.st_atime_ns, before.st_mtime_ns + 10**10))
+    assert data.prepare(tmp_path / "data", crops, *rest, side).about["digest"] == first.about["digest"]
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").glob("crops_*.npy")} == small
+    stack[4, 0, 0] ^= 255
+    np.save(crops, stack)
+    os.utime(crops, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other = data.prepare(tmp_path / "data", crops, *rest, side)
+    assert other.about["digest"] != first.about["digest"] and crops.stat().st_size == before.st_size
+    fresh = data.prepare(tmp_path / "fresh", crops, *rest, side)
+    assert np.array_equal(other.pictures, fresh.pictures) and other.about["digest"] == fresh.about["digest"]
 
 
 def test_scores_are_a_target_too(tmp_path):
