@@ -51,7 +51,10 @@ class Network(NamedTuple):
 
 
 def zeros_and_ones(target: pd.DataFrame) -> pd.DataFrame:
-    """Return a target (face_id and the seven EXPRESSIONS) as zeros and ones: of scores, the largest and all from one half on."""
+    """Return a target (face_id and the seven EXPRESSIONS) as zeros and ones: of scores, the largest and all from one half on.
+
+    What is zeros and ones already stays as it is. `lib.labellers.target.hardened` differs: it leaves each face the one largest alone.
+    """
     values = target[list(EXPRESSIONS)].to_numpy(float)
     known = np.isfinite(values).all(axis=1) & (values.max(axis=1, initial=0) > 0)
     hard = (values >= 0.5) | (values == values.max(axis=1, keepdims=True))

@@ -253,6 +253,18 @@ def test_maps_and_answers_of_the_questions(network, bright):
     assert "5 of 6 (83%; 17% of maps empty)" in sentence
 
 
+def test_a_face_with_two_labels_is_two_questions(network, bright):
+    """Each label of a face gets its own map and score, and both are measured; an object's faces stay together."""
+    asked = asked_of(["happy", "sad", "happy"], ["one", "one", "two"]).assign(row=[0, 0, 1], crop_index=[0, 0, 1])
+    heat, told = report.explained(network, bright, asked, side=64)
+    assert heat[0].max() > 0 == heat[1].max() and told["empty"].tolist() == [False, True, False]
+    assert told["score"].iloc[0] > report.THRESHOLD > told["score"].iloc[1] and told["right"].tolist() == [True, False, True]
+    marks = np.stack([FACE * 64 / 112] * 3)
+    faces = report.in_regions("net", heat, marks, 64, asked, draws=50).query("region == 'mouth'").set_index("expression")["faces"]
+    assert faces.to_dict() == {"happy": 2, "sad": 0, "all": 2}
+    assert set(report.checked(told, 9).index) == {0, 2} and report.examples(told, 2)["object"].tolist() == ["one", "two"]
+
+
 def test_fitted_averages():
     """A crop is made smaller by averaging, and left alone where it fits."""
     crops = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)

@@ -5,6 +5,7 @@ import pytest
 from lib.compendium import claims
 from lib.compendium.errors import ParameterError
 from lib.expressions import EXPRESSIONS
+from lib.labellers.target import hardened
 from lib.published import tables as printed
 from lib.training import metrics, results
 from lib.training.parameters import TrainingParameters
@@ -48,6 +49,17 @@ def test_scores_become_labels():
     table.loc[1, "happy"] = np.nan
     hard = results.zeros_and_ones(table)
     assert hard[list(EXPRESSIONS)].to_numpy().sum(axis=1).tolist() == [1, 0, 1] and hard.loc[0, "fear"] == 1 and hard.loc[2, "fear"] == 1
+
+
+def test_several_labels_stay_several():
+    """Zeros and ones stay as they are, and a second score from one half on is a label too; `hardened` leaves a face one of them."""
+    union = target_of(["sad", "fear"])
+    union.loc[0, "happy"] = 1
+    assert results.zeros_and_ones(union)[list(EXPRESSIONS)].to_numpy().sum(axis=1).tolist() == [2, 1]
+    assert hardened(union)[list(EXPRESSIONS)].to_numpy().sum(axis=1).tolist() == [1, 1]
+    scores = target_of(["sad"], 0.5).assign(happy=0.6, fear=0.4)
+    assert results.zeros_and_ones(scores).query("sad == 1 and happy == 1 and fear == 0").shape[0] == 1
+    assert hardened(scores)[list(EXPRESSIONS)].to_numpy().sum() == 1 == hardened(scores)["happy"].iloc[0]
 
 
 def test_what_is_learned():
