@@ -70,9 +70,3 @@ def _units(wide: pd.DataFrame) -> pd.DataFrame:
     columns = list(ACTION_UNITS.columns)
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({name: pd.Series(dtype=float) for name in columns})
     return table.dropna(subset=["presence", "intensity"], how="all")
-
-
-def scores_of(labels: pd.DataFrame, labeller: str, face_ids) -> np.ndarray:
-    """Return a labeller's scores float (n, 7) in the order of EXPRESSIONS for faces given by id; NaN where it has no answer."""
-    mine = labels[labels["labeller"] == labeller].pivot(index="face_id", columns="expression", values="score")
-    return mine.reindex(index=list(face_ids), columns=list(EXPRESSIONS)).to_numpy(float)

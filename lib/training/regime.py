@@ -29,7 +29,6 @@ OUTPUT, MEASURE = "expression", "val_loss"
 CHANGES = {"faces": augmentation.FACES, "arriaga": augmentation.ARRIAGA}
 HEAVIEST = 20.0  # of a rare class's weight: beyond it a few faces would decide everything
 SMALL = 1e-7
-PHASES = ("frozen", "all")
 RESERVE = 0.15  # share of free memory left alone
 
 

@@ -14,7 +14,7 @@ from lib.compendium.errors import CollectionError, ParameterError
 from lib.expressions import EXPRESSIONS
 from lib.faces.tables import face_id
 from lib.labellers.human import NAME, label_faces, read_marks
-from lib.labellers.tables import scores_of, tidy
+from lib.labellers.tables import tidy
 
 SLOW_DISK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FACES = [  # one face in a.jpg, two beside each other in b.jpg, one in each of two pictures called 1.jpg
@@ -57,7 +57,9 @@ def test_the_answers_fit_the_tables_of_the_room(tmp_path):
     answers, _ = labelled(tmp_path, "file,expression\na.jpg,sad|happy\n")
     ids = faces_table()["face_id"]
     labels, units, affect, without = tidy(ids, NAME, answers)
-    assert np.array_equal(scores_of(labels, NAME, ids), answers[list(EXPRESSIONS)].to_numpy(), equal_nan=True)
+    assert set(labels["labeller"]) == {NAME}
+    back = labels.pivot(index="face_id", columns="expression", values="score").reindex(index=ids, columns=list(EXPRESSIONS))
+    assert np.array_equal(back, answers[list(EXPRESSIONS)], equal_nan=True)
     assert len(without) == 4 and units.empty and affect.empty
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from lib.compendium.errors import ParameterError
 from lib.expressions import EXPRESSIONS
-from lib.labellers.tables import scores_of, tidy
+from lib.labellers.tables import tidy
 
 IDS = ["0" * 16, "1" * 16, "2" * 16]
 
@@ -19,10 +19,10 @@ def test_scores_come_back():
     """Scores survive the way into the long table and back; a face without an answer is NaN, and its reason is kept."""
     labels, units, affect, reasons = tidy(IDS, "multitask", answers())
     assert len(labels) == 14 and units.empty and affect.empty
-    back = scores_of(labels, "multitask", IDS[::-1])
+    back = labels.pivot(index="face_id", columns="expression", values="score").reindex(index=IDS[::-1], columns=list(EXPRESSIONS))
     assert np.allclose(back, answers()[list(EXPRESSIONS)].to_numpy()[::-1], equal_nan=True)
     assert reasons.to_dict("records") == [{"face_id": IDS[1], "labeller": "multitask", "reason": "no landmarks"}]
-    assert np.isnan(scores_of(labels, "human", IDS)).all()
+    assert set(labels["labeller"]) == {"multitask"}
 
 
 def test_units_and_affect():
