@@ -21,7 +21,6 @@ from lib.explain import cam
 from lib.explain.planted import SIDE
 from lib.expressions import EXPRESSIONS
 from lib.labellers.agreement import drawn, interval, object_of, summed
-from lib.networks import backbones
 from lib.training import study
 from lib.training.metrics import decided
 from lib.training.report import QUIET, colours
@@ -105,19 +104,16 @@ def numbers(asked: pd.DataFrame) -> np.ndarray:
     return asked["expression"].map({name: place for place, name in enumerate(EXPRESSIONS)}).to_numpy(int)
 
 
-def networks(folders: dict[str, Path]) -> dict[str, Trained]:
-    """Return the trained networks by what people call them, from {variant: folder}; raises CompendiumError for an unfinished training.
+def networks(folders: dict[str, Path], names: dict[str, str]) -> dict[str, Trained]:
+    """Return the trained networks by what people call them; raises CompendiumError for an unfinished training.
 
-    Two variants of one backbone are told apart by the variants' names.
+    folders, names: by variant, of `lib.training.results.folders` and `names`, so that all notebooks call a network alike.
     """
     found = {variant: study.read(folder) for variant, folder in folders.items()}
     if missing := [variant for variant, one in found.items() if one is None]:
         raise CompendiumError(f"The training {missing[0]!r} is not finished; expected a network, its record and its predictions. Run "
                               f"`make 04 SET=\"backbone={missing[0]}\"`.")  # fmt: skip
-    names = {variant: str(one.record["settings"]["backbone"]) for variant, one in found.items()}
-    twice = {name for name in names.values() if list(names.values()).count(name) > 1}
-    titles = {variant: backbones.TITLES[name] + (f" ({variant})" if name in twice else "") for variant, name in names.items()}
-    return {titles[variant]: one for variant, one in found.items()}
+    return {names[variant]: one for variant, one in found.items()}
 
 
 def tested(trained: dict[str, Trained], faces: pd.DataFrame) -> pd.DataFrame:

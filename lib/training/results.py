@@ -47,6 +47,11 @@ class Network(NamedTuple):
     splits: pd.DataFrame
 
 
+def name_of(backbone: str, labels: str = "labellers") -> str:
+    """Return what readers call a network: as Table II does where it is there; one that was taught the truth (labels) says so."""
+    return PAPER.get(backbone, backbones.TITLES[backbone]) + (TAUGHT_TRUTH if labels == "truth" else "")
+
+
 # ---- notebook 04
 
 
@@ -136,23 +141,26 @@ def folders(run) -> dict[str, Path]:
     return {variant.split("/")[1]: run.file(variant, MODEL).parent for variant, folder in found.items() if (folder / MODEL).exists()}
 
 
+def names(run) -> dict[str, str]:
+    """Return what readers call the trained variants of notebook 04, by variant; the variant is added where two would be called alike."""
+    called = {variant: name_of(*_taught(run, variant)) for variant in folders(run)}
+    all_names = list(called.values())
+    return {variant: f"{name} [{variant}]" if all_names.count(name) > 1 else name for variant, name in called.items()}
+
+
+def _taught(run, variant: str) -> tuple[str, str]:
+    """Return the backbone of a trained variant and what it was taught."""
+    settings = json.loads(run.file(f"04_training/{variant}", study.RECORD).read_text())["settings"]
+    return settings["backbone"], str(run.table(f"04_training/{variant}", "trainings")["labels"].iloc[0])
+
+
 def gather(run) -> list[Network]:
     """Return the trained variants of notebook 04 of a run's profile, from the smallest network."""
     found = []
-    for variant in (f"04_training/{name}" for name in folders(run)):
-        tables = [run.table(variant, name) for name in ("predictions", "history", "trainings", "splits")]
-        settings = json.loads(run.file(variant, study.RECORD).read_text())["settings"]
-        labels = str(tables[2]["labels"].iloc[0])
-        name = PAPER.get(settings["backbone"], backbones.TITLES[settings["backbone"]]) + (TAUGHT_TRUTH if labels == "truth" else "")
-        found.append(Network(name, variant.split("/")[1], settings["backbone"], labels, *tables))
-    found.sort(key=lambda one: (one.labels, one.trainings["parameters"].iloc[0]))
-    return _named_apart(found)
-
-
-def _named_apart(found: list[Network]) -> list[Network]:
-    """Return the networks with the variant's name added where two would be called alike."""
-    names = [one.name for one in found]
-    return [one._replace(name=f"{one.name} [{one.variant}]") if names.count(one.name) > 1 else one for one in found]
+    for variant, name in names(run).items():
+        tables = [run.table(f"04_training/{variant}", table) for table in ("predictions", "history", "trainings", "splits")]
+        found.append(Network(name, variant, *_taught(run, variant), *tables))
+    return sorted(found, key=lambda one: (one.labels, one.trainings["parameters"].iloc[0]))
 
 
 def part_of(network: Network, part: str) -> pd.DataFrame:

@@ -20,6 +20,7 @@ with silent():
     from keras import layers
 
 SIDE = 56
+NAMES = {"vgg16": "VGG16", "slow": "MobileNet-v1 [slow]", "fast": "MobileNet-v1 [fast]"}  # of variants, as notebook 05 calls them
 # A frontal face by hand, on a crop of 112: jaw, brows, nose, eyes, mouth.
 JAW = [(16 + 80 * k / 16, 44 + 66 * np.sin(np.pi * k / 16)) for k in range(17)]
 BROWS = [(20 + 6 * k, 32 - 3 * np.sin(np.pi * k / 4)) for k in range(5)] + [(66 + 6 * k, 32 - 3 * np.sin(np.pi * k / 4)) for k in range(5)]
@@ -99,13 +100,13 @@ def trainings(tmp_path):
 
 def test_the_network_to_look_at(trainings):
     """Networks have names for people; the best on validation is looked at, unless one is named; an unknown name has a nearest one."""
-    trained = report.networks(trainings)
-    assert list(trained) == ["VGG16", "MobileNet v1 (slow)", "MobileNet v1 (fast)"]
+    trained = report.networks(trainings, NAMES)
+    assert list(trained) == ["VGG16", "MobileNet-v1 [slow]", "MobileNet-v1 [fast]"]
     target = pd.DataFrame(0, index=range(4), columns=list(EXPRESSIONS)).assign(face_id=list("abcd"), happy=1)
     records = report.validated(trained, target)
     assert records["validation_f1"].tolist() == pytest.approx([0, 1 / 7, 0])
-    assert report.chosen_network(records) == "MobileNet v1 (slow)" and report.chosen_network(records, "vgg16") == "VGG16"
-    assert report.chosen_network(records, "MobileNet v1 (fast)") == "MobileNet v1 (fast)"
+    assert report.chosen_network(records) == "MobileNet-v1 [slow]" and report.chosen_network(records, "vgg16") == "VGG16"
+    assert report.chosen_network(records, "MobileNet-v1 [fast]") == "MobileNet-v1 [fast]"
     with pytest.raises(ParameterError, match="Did you mean 'vgg16'"):
         report.chosen_network(records, "vgg19")
 
@@ -113,13 +114,13 @@ def test_the_network_to_look_at(trainings):
 def test_only_faces_that_no_network_learned_from_are_asked(trainings):
     """A face that is a test face of one network and was learned by another is left out; an unfinished training is named."""
     faces = pd.DataFrame({"face_id": list("edcba")})
-    trained = report.networks(trainings)
+    trained = report.networks(trainings, NAMES)
     assert report.tested(trained, faces)["face_id"].tolist() == ["c"]
     with pytest.raises(ParameterError, match="share no test face"):
         report.tested(trained, faces[:2])
     (trainings["vgg16"] / "model.keras").unlink()
     with pytest.raises(CompendiumError, match="'vgg16' is not finished"):
-        report.networks(trainings)
+        report.networks(trainings, NAMES)
 
 
 # ---- energy in planted places

@@ -1,9 +1,12 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from lib.compendium import claims
 from lib.compendium.errors import ParameterError
+from lib.compendium.runs import Run
 from lib.expressions import EXPRESSIONS
 from lib.labellers.target import hardened
 from lib.published import tables as printed
@@ -123,6 +126,41 @@ def test_overfitting_has_a_row_a_training():
     target = target_of(NAMES)
     rows = results.learned([network("One", target, wrong=21, folds=2)], target, 0.5)
     assert rows["train_f1"].tolist() == [1, 1] and rows["test_f1"].tolist() == [0, 0] and rows["seconds"].tolist() == [2, 2]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run of a profile with finished variants of notebook 04; `untrained` had too few faces for a network."""
+    variants = {"mobilenet": "labellers", "vgg16": "labellers", "vgg16_truth": "truth", "slow": "labellers", "untrained": "labellers"}
+    for number, (variant, labels) in enumerate(variants.items()):
+        folder = tmp_path / "04_training" / variant
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text("{}")
+        if variant == "untrained":
+            continue
+        (folder / results.MODEL).write_bytes(b"")
+        backbone = {"slow": "efficientnet_b0", "vgg16_truth": "vgg16"}.get(variant, variant)
+        (folder / results.study.RECORD).write_text(json.dumps({"settings": {"backbone": backbone}}))
+        made = network("", target_of(NAMES), labels=labels, parameters=100 - number)
+        for name in ("predictions", "history", "trainings", "splits"):
+            getattr(made, name).to_parquet(folder / f"{name}.parquet")
+    return Run("05_metrics", None, tmp_path / "05_metrics", tmp_path, tmp_path / "work", "demo")
+
+
+def test_all_notebooks_call_a_network_alike(run):
+    """Table II's name where it has one; a network taught the truth says so; notebook 05 gathers the same names, from the smallest."""
+    said = {"mobilenet": "MobileNet-v1", "slow": "EfficientNet-B0", "vgg16": "VGG16", "vgg16_truth": "VGG16 (taught the truth)"}
+    assert results.names(run) == said and list(results.folders(run)) == list(said)
+    assert [one.name for one in results.gather(run)] == [said[name] for name in ("slow", "vgg16", "mobilenet", "vgg16_truth")]
+    assert [(one.variant, one.backbone, one.labels) for one in results.gather(run)][3] == ("vgg16_truth", "vgg16", "truth")
+
+
+def test_networks_of_one_name_are_told_apart(run):
+    """Two variants of one backbone, taught alike, carry the variants' names; the others do not."""
+    (run.upstream / "04_training" / "slow" / results.study.RECORD).write_text('{"settings": {"backbone": "mobilenet"}}')
+    names = results.names(run)
+    assert (names["mobilenet"], names["slow"], names["vgg16"]) == ("MobileNet-v1 [mobilenet]", "MobileNet-v1 [slow]", "VGG16")
+    assert {one.variant: one.name for one in results.gather(run)} == names
 
 
 def test_the_papers_table_has_the_rows_of_ours():
