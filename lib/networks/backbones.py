@@ -82,7 +82,7 @@ def build(name: str, side: int = 224, classes: int = 7, weights: str | Path = "n
     _check(name, side, classes, weights, hidden, dropout, alpha)
     picture = layers.Input((side, side, 3), name="picture")
     model = keras.Model(picture, head(trunk(name, picture, alpha), classes, hidden, dropout), name=name)
-    _draw(model, seed)
+    drawn(model, seed)
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = momentum
@@ -191,17 +191,24 @@ def head(features, classes: int = 7, hidden: int = HIDDEN, dropout: float = 0.0)
     return layers.Dense(classes, activation="sigmoid", dtype="float32", name="expression")(x)
 
 
-def _draw(model: keras.Model, seed: int) -> None:
+def drawn(model: keras.Model, seed: int) -> keras.Model:
     """Draw kernels anew by each layer's own initialiser and set each dropout's counter, all from the seed: the same network each time."""
     for number, layer in enumerate(model.layers):
-        drawn = int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
-        kind = "depthwise_initializer" if isinstance(layer, layers.DepthwiseConv2D) else "kernel_initializer"
-        if hasattr(layer, "kernel") and hasattr(layer, kind):
-            initialiser = getattr(layer, kind)
-            fresh = type(initialiser).from_config(initialiser.get_config() | {"seed": drawn})
-            layer.kernel.assign(fresh(layer.kernel.shape, dtype="float32"))
+        states = np.random.SeedSequence([seed, number]).generate_state(2) >> 1
+        for (kernel, initialiser), state in zip(_kernels(layer), states, strict=False):
+            fresh = type(initialiser).from_config(initialiser.get_config() | {"seed": int(state)})
+            kernel.assign(fresh(kernel.shape, dtype="float32"))
         if isinstance(layer, layers.Dropout) and getattr(layer, "seed_generator", None) is not None:
-            layer.seed_generator.state.assign(np.array([drawn, 0], layer.seed_generator.state.dtype))
+            layer.seed_generator.state.assign(np.array([int(states[0]), 0], layer.seed_generator.state.dtype))
+    return model
+
+
+def _kernels(layer) -> list[tuple]:
+    """Return the kernels of a layer, each with its initialiser."""
+    if isinstance(layer, layers.SeparableConv2D):
+        return [(layer.depthwise_kernel, layer.depthwise_initializer), (layer.pointwise_kernel, layer.pointwise_initializer)]
+    name = "depthwise_initializer" if isinstance(layer, layers.DepthwiseConv2D) else "kernel_initializer"
+    return [(layer.kernel, getattr(layer, name))] if hasattr(layer, "kernel") and hasattr(layer, name) else []
 
 
 # ---- weights
@@ -211,7 +218,7 @@ def _take_imagenet(model: keras.Model, name: str, side: int, alpha: float) -> No
     """Put the published ImageNet weights into the trunk of a network."""
     width = {"alpha": alpha} if name in WIDTHS else {}
     function = getattr(keras.applications, BACKBONES[name])
-    with _fetching(name):
+    with fetching(TITLES[name]):
         published = function(include_top=False, weights="imagenet", input_shape=(side, side, 3), **width)
     own = [layer for layer in trunk_layers(model) if layer.weights]
     theirs = [layer for layer in published.layers if layer.weights]
@@ -221,8 +228,11 @@ def _take_imagenet(model: keras.Model, name: str, side: int, alpha: float) -> No
 
 
 @contextmanager
-def _fetching(name: str):
-    """Turn what Keras raises when a download fails or a cached file is damaged into a WeightsError; give silent connections up."""
+def fetching(title: str):
+    """Turn what Keras raises when a download fails or a cached file is damaged into a WeightsError; give silent connections up.
+
+    title: the network's name for readers.
+    """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
@@ -236,7 +246,7 @@ def _fetching(name: str):
         source = address.group() if address else "Keras' cache (~/.keras/models, or under KERAS_HOME)"
         reason = str(error).rpartition(source)[2].strip(" :")[:200]
         raise WeightsError(
-            f"The ImageNet weights of {TITLES[name]} could not be had from {source} ({reason}). With a network, run "
+            f"The ImageNet weights of {title} could not be had from {source} ({reason}). With a network, run "
             "again (a damaged file in Keras' cache has to be deleted first); without one, set weights to 'none' (train from nothing), "
             "'atelier' (pretrain on the atelier's humans) or the path of a file of this network."
         ) from None
