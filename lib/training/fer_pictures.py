@@ -1,0 +1,246 @@
+"""Training: the pictures of the LIME study (Gaya-Morey et al. 2024, section 3.2): grey faces, level by their eyes, and variations of them.
+
+They come from the study's corpora, or from the atelier's humans, and are kept under `data/models/`. Landmarks travel with them, in pixels
+of the stored pictures, for the standardisation of explanations.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from lib.compendium import compute, fingerprints
+from lib.compendium.errors import CollectionError, ParameterError
+from lib.expressions import EXPRESSIONS, ORDERS
+from lib.faces import transforms
+from lib.faces.align import alignment
+from lib.faces.landmarks import landmarks
+from lib.training import corpus, faces
+from lib.training.kept import kept, record_of
+
+EMOTIONS = ORDERS["lime_ekman"]
+GREY, LANDMARKS, TABLE, LEFT_OUT = "pictures.npy", "landmarks.npy", "table.parquet", "left_out.parquet"
+KEEPING = slice(27, 68)  # landmarks a crop always preserves: nose, eyes, mouth (section 3.2)
+FEATURES = (0.28, 0.30, 0.72, 0.88)  # left, top, right, bottom of these as shares of a crop, where there are no landmarks
+SOURCES = ("lib.training.fer_pictures", "lib.training.corpus", "lib.faces.align", "lib.faces.landmarks", "lib.faces.ladder",
+           "lib.faces.transforms")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Grey faces of the study: pictures uint8 (n, side, side), landmarks float32 (n, 68, 2) in their pixels, a table of n rows.
+
+    table: face_id (digest of the picture), file, subject, expression (one of EMOTIONS), corpus, and of the atelier's what else is known.
+    about: settings they were made by, synthetic (bool), digest of their content. left_out: file and reason of pictures not among them.
+    """
+
+    folder: Path
+    pictures: np.ndarray
+    landmarks: np.ndarray
+    table: pd.DataFrame
+    about: dict
+    left_out: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    @property
+    def side(self) -> int:
+        return int(self.pictures.shape[1])
+
+    def rows(self, face_ids) -> np.ndarray:
+        """Return the row numbers of faces by id. Raises ParameterError for an id that is not here."""
+        places = pd.Series(np.arange(len(self.table)), index=self.table["face_id"])
+        if missing := [one for one in face_ids if one not in places.index]:
+            raise ParameterError(f"Received the face {missing[0]!r}, which is not among these {len(self)} pictures; expected one of them.")
+        return places.loc[list(face_ids)].to_numpy(np.int64)
+
+    def at(self, side: int, rows=None) -> tuple[np.ndarray, np.ndarray]:
+        """Return pictures uint8 (m, side, side, 3), three equal channels, and landmarks (m, 68, 2) in their pixels; rows: default all."""
+        rows = np.arange(len(self)) if rows is None else np.asarray(rows, np.int64)
+        shown = Shown(self, rows, side)
+        return shown[np.arange(len(rows))], self.landmarks[rows] * np.float32(side / self.side)
+
+
+def opened(folder: Path) -> Pictures:
+    """Return what `corpus_pictures` or `atelier_pictures` wrote into a folder. Raises CollectionError where it is not all there."""
+    folder = Path(folder)
+    try:
+        tables = [pd.read_parquet(folder / name) for name in (TABLE, LEFT_OUT)]
+        arrays = np.load(folder / GREY, mmap_mode="r"), np.load(folder / LANDMARKS)
+        return Pictures(folder, *arrays, tables[0], record_of(folder), tables[1])
+    except (OSError, ValueError) as error:
+        raise CollectionError(f"{folder.name} does not hold the study's pictures ({error}); delete it, and they are made again.") from None
+
+
+def corpus_pictures(table: pd.DataFrame, side: int = 224) -> Pictures:
+    """Return the faces of corpora as the study prepares them (section 3.2): found, turned level by the eyes, cut out, grey; kept.
+
+    table: of `lib.collections.fer_corpora.gather`: path, file, subject, expression, corpus. side: pixels of a picture as stored; networks
+    get theirs from it. Pictures without a face or that cannot be read, and copies of others, are left out with their reasons.
+    Differs from the paper: faces are found by the detection ladder (Lisani et al.'s detector is not public); places of the eyes and size
+    of the cut are not stated. Raises CollectionError where no face is found at all.
+    """
+    missing = [name for name in ("path", "file", "subject", "expression", "corpus") if name not in table]
+    if missing or not len(table):
+        raise ParameterError(f"Received {len(table)} pictures without {', '.join(missing) or 'any row'}; expected a table of "
+                             "`fer_corpora.gather`.")  # fmt: skip
+    stamps = [[path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns] for path in table["path"]]
+    settings = {"kind": "corpora", "side": side, "of": fingerprints.digest(json.dumps(stamps) + table.to_csv(index=False))}
+    return opened(kept("fer-pictures", settings, SOURCES, lambda making: _cut_corpora(making, table, side)))
+
+
+def _cut_corpora(folder: Path, table: pd.DataFrame, side: int) -> dict:
+    done = compute.run_all(corpus.corpus_job, {path: path for path in table["path"]}, settings={"side": side, "folder": str(folder)},
+                           journal=folder / "faces.jsonl", what="pictures of the corpora")  # fmt: skip
+    outcomes = [done[path] for path in table["path"]]
+    found = np.array([outcome.error is None for outcome in outcomes])
+    if not found.any():
+        raise CollectionError(f"No face was found in the {len(table)} pictures ({outcomes[0].error}); expected pictures of faces.")
+    cut = [np.load(folder / outcome.value, allow_pickle=False) for outcome in outcomes if outcome.error is None]
+    grey = np.stack([cv2.cvtColor(one["crop"], cv2.COLOR_RGB2GRAY) for one in cut])
+    reasons = pd.DataFrame([(file, outcome.error) for file, outcome in zip(table["file"], outcomes, strict=True) if outcome.error],
+                           columns=["file", "reason"])  # fmt: skip
+    marks = np.stack([one["landmarks"] for one in cut])
+    made = _write(folder, grey, marks, table[found].drop(columns="path").reset_index(drop=True), reasons)
+    for outcome in {outcome.value for outcome in outcomes if outcome.error is None}:
+        (folder / outcome).unlink()
+    return {**made, "synthetic": False}
+
+
+def atelier_pictures(people: int, side: int = 112, seed: int = 0, material: str = "skin") -> Pictures:
+    """Return the embedded stand-in for the corpora: people of the atelier's humans, each posing the six expressions at full strength; kept.
+
+    people: how many. side: pixels; finer than 112 shows nothing more. material: see `lib.training.faces.atelier_faces`. Heads are turned
+    by at most 12°. The table also has what was planted: intensity, Action Units AU01 … (0 to 5), and `number`, which `atelier_piece` needs.
+    """
+    settings = {"kind": "atelier", "people": people, "side": side, "seed": seed, "material": material}
+    sources = (*SOURCES, *faces.SOURCES)
+    return opened(kept("fer-pictures", settings, sources, lambda making: _take_atelier(making, settings)))
+
+
+def _take_atelier(folder: Path, settings: dict) -> dict:
+    count = settings["people"] * len(EXPRESSIONS)
+    sat = faces.atelier_faces(count, settings["seed"], settings["side"], settings["material"], prototypes=True)
+    rows = np.flatnonzero(sat.table["expression"].isin(EMOTIONS))
+    grey = np.stack([cv2.cvtColor(sat.crops[row], cv2.COLOR_RGB2GRAY) for row in rows])
+    table = sat.table.iloc[rows].drop(columns=["sequence", "frame"]).assign(corpus="atelier", number=rows)
+    table.insert(0, "file", [f"atelier {row}" for row in rows])
+    made = _write(folder, grey, sat.landmarks[rows], table.reset_index(drop=True), pd.DataFrame(columns=["file", "reason"], dtype=str))
+    return {**made, "synthetic": True}
+
+
+def atelier_piece(pictures: Pictures, face_id: str) -> tuple:
+    """Return the piece behind a picture of the atelier, carved again, and the transform from its picture to the stored crop.
+
+    For what was planted: `piece.evidence` is {Action Unit: displacement (h, w)}. Raises ParameterError for pictures of real people.
+    """
+    if not pictures.about["synthetic"]:
+        raise ParameterError("Received pictures of real people, in whose faces nobody knows what moved; expected the atelier's.")
+    made, row = pictures.about["settings"], pictures.table.iloc[pictures.rows([face_id])[0]]
+    wanted = {"seed": made["seed"], "material": made["material"], "kind": "prototypes"}
+    piece = faces._prototype(wanted, int(row["number"]))[0]
+    box = piece.truth["faces"][0]["box"]
+    return piece, alignment(box, made["side"], landmarks(piece.picture, box, "hand"))[0]
+
+
+def _write(folder: Path, grey: np.ndarray, marks: np.ndarray, table: pd.DataFrame, left_out: pd.DataFrame) -> dict:
+    """Write pictures without copies of a picture (one face, one row); returns what the record says of them."""
+    ids = [fingerprints.digest(picture.tobytes()) for picture in grey]
+    table = table.assign(face_id=ids)[["face_id", *table.columns]]
+    twice = table["face_id"].duplicated().to_numpy()
+    copies = table.loc[twice, ["file"]].assign(reason="the same picture as another one")
+    table = table[~twice].reset_index(drop=True)
+    np.save(folder / GREY, grey[~twice])
+    np.save(folder / LANDMARKS, marks[~twice].astype(np.float32))
+    table.to_parquet(folder / TABLE, index=False)
+    pd.concat([left_out, copies], ignore_index=True).to_parquet(folder / LEFT_OUT, index=False)
+    return {"pictures": len(table), "left_out": len(left_out) + len(copies), "digest": fingerprints.digest(table.to_csv(index=False))}
+
+
+# ---- what a network sees
+
+
+@dataclass(frozen=True)
+class Variations:
+    """How the training pictures are multiplied (section 3.2): `copies` of each besides itself; amounts are not stated in the paper.
+
+    gamma: light v (0 to 1) becomes v^g, g from 1/gamma to gamma. shift: in both axes, as a share of the side. crop: by how much of the
+    side the cut may be smaller. mirror: chance of a mirror image. Nose, eyes and mouth always stay inside.
+    """
+
+    copies: int = 7
+    gamma: float = 2.0
+    shift: float = 0.05
+    crop: float = 0.2
+    mirror: float = 0.5
+
+    def __post_init__(self):
+        shares = (self.shift, self.crop, self.mirror)
+        if self.copies < 0 or not 1 <= self.gamma <= 10 or min(shares) < 0 or max(shares) > 1 or self.crop > 0.9:
+            raise ParameterError(f"Received {self}; expected copies from 0, gamma from 1 to 10, shift and mirror from 0 to 1, crop from 0 "
+                                 "to .9.")  # fmt: skip
+
+
+class Shown:
+    """Pictures as a network of a side sees them: `len`, and `shown[numbers]` as uint8 (k, side, side, 3), three equal channels.
+
+    With variations, number v · m + i is variation v of the i-th of m rows (v = 0: as it is). Variations are drawn from (seed, row, v)
+    alone, so they are the same in every epoch, as if they had been written to disk before (as published), without the disk.
+    """
+
+    def __init__(self, pictures: Pictures, rows, side: int, variations: Variations | None = None, seed: int = 0):
+        self.source, self.base, self.side, self.seed = pictures, np.asarray(rows, np.int64), side, seed
+        self.variations = variations
+        count = len(self.base) * (1 + (variations.copies if variations else 0))
+        self.shape, self.dtype = (count, side, side, 3), np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, numbers) -> np.ndarray:
+        grey = [self._one(*divmod(int(number), len(self.base))) for number in numbers]
+        stack = np.stack(grey) if grey else np.empty((0, self.side, self.side), np.uint8)
+        return np.repeat(stack[..., None], 3, axis=-1)
+
+    def _one(self, variation: int, place: int) -> np.ndarray:
+        row = self.base[place]
+        picture, stored = np.asarray(self.source.pictures[row]), self.source.side
+        if variation:
+            drawn = np.random.default_rng([self.seed, int(row), variation])
+            return varied(picture, self.source.landmarks[row], self.variations, self.side, drawn)
+        if stored == self.side:
+            return picture
+        return cv2.resize(picture, (self.side, self.side), interpolation=cv2.INTER_AREA if self.side < stored else cv2.INTER_LINEAR)
+
+
+def varied(picture: np.ndarray, marks: np.ndarray, wanted: Variations, side: int, drawn: np.random.Generator) -> np.ndarray:
+    """Return one variation of a grey picture uint8 (s, s) at another side, uint8 (side, side): cut, shifted, perhaps mirrored, relit.
+
+    marks: landmarks (68, 2) in its pixels, NaN where there are none. One interpolation for all of it.
+    """
+    stored, draws = picture.shape[0], drawn.random(6)
+    low, high = _kept_inside(marks, stored)
+    size = max(stored * (1 - wanted.crop * draws[0]), (high - low).max())
+    first, last = np.clip(high - size, 0, None), np.clip(low, None, stored - size)
+    corner = first + (np.maximum(last, first) - first) * draws[1:3] + wanted.shift * stored * (2 * draws[3:5] - 1)
+    corner = np.clip(corner, high - size, low)  # shifted beyond the picture if need be, but never past a feature
+    factor = side / size
+    matrix = np.array([[factor, 0, -factor * corner[0]], [0, factor, -factor * corner[1]], [0, 0, 1.0]])
+    if draws[5] < wanted.mirror:
+        matrix = np.array([[-1, 0, side], [0, 1, 0], [0, 0, 1.0]]) @ matrix
+    change = transforms.Transform("variation", tuple(map(tuple, matrix)), side, side)
+    moved = transforms.apply(np.ascontiguousarray(picture)[..., None], change).reshape(side, side)
+    power = wanted.gamma ** (2 * drawn.random() - 1)
+    return np.round(255 * (np.arange(256) / 255) ** power).astype(np.uint8)[moved]
+
+
+def _kept_inside(marks: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the top left and bottom right corner of what a crop has to preserve, each (2,), within the picture."""
+    points = np.asarray(marks, float)[KEEPING]
+    if not np.isfinite(points).all():
+        return side * np.array(FEATURES[:2]), side * np.array(FEATURES[2:])
+    return np.clip(points.min(axis=0), 0, side), np.clip(points.max(axis=0), 0, side)
