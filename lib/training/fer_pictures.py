@@ -88,6 +88,9 @@ def corpus_pictures(table: pd.DataFrame, side: int = 224) -> Pictures:
     if missing or not len(table):
         raise ParameterError(f"Received {len(table)} pictures without {', '.join(missing) or 'any row'}; expected a table of "
                              "`fer_corpora.gather`.")  # fmt: skip
+    if gone := [path for path in table["path"] if not Path(path).is_file()]:
+        raise CollectionError(f"The picture {Path(gone[0]).name!r} (and {len(gone) - 1} more) is gone; expected all of the table: read the "
+                              "corpora again.")  # fmt: skip
     stamps = [[path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns] for path in table["path"]]
     settings = {"kind": "corpora", "side": side, "of": fingerprints.digest(json.dumps(stamps) + table.to_csv(index=False))}
     return opened(kept("fer-pictures", settings, SOURCES, lambda making: _cut_corpora(making, table, side)))
@@ -214,6 +217,7 @@ class Shown:
             return varied(picture, self.source.landmarks[row], self.variations, self.side, drawn)
         if stored == self.side:
             return picture
+        # Differs from the paper: its code takes the nearest pixel, which breaks fine lines where a picture shrinks.
         return cv2.resize(picture, (self.side, self.side), interpolation=cv2.INTER_AREA if self.side < stored else cv2.INTER_LINEAR)
 
 

@@ -114,7 +114,7 @@ class Wanted:
     def complete(self) -> "Wanted":
         """Return the same with every None filled in as published."""
         regime = REGIME[self.network]
-        weights = ("imagenet" if regime.pretrained else "none") if self.weights == "published" else self.weights
+        weights = ("imagenet" if regime.pretrained else "none") if self.weights == "published" else str(Path(self.weights).expanduser())
         filled = {name: getattr(regime, name) for name in ("side", "epochs", "rate", "batch") if getattr(self, name) is None}
         return replace(self, weights=weights, variations=asdict(Variations(**(self.variations or {}))), **filled)
 
@@ -147,15 +147,14 @@ def train(pictures: Pictures, tested: np.ndarray, wanted: Wanted, fold: int, pro
     if len(tested) != len(pictures) or fold not in set(tested.tolist()):
         raise ParameterError(f"Received {len(tested)} folds ({sorted(set(tested.tolist()))}) for {len(pictures)} pictures and fold {fold}; "
                              "expected one a picture, and one of these.")  # fmt: skip
-    settings = {**asdict(wanted), "fold": int(fold), "pictures": pictures.about["digest"], "side_stored": pictures.side,
-                "folds": fingerprints.digest(json.dumps(tested.tolist())), "weights_digest": _of_file(wanted.weights)}  # fmt: skip
+    settings = {**asdict(wanted), "weights": _of_file(wanted.weights), "fold": int(fold), "pictures": pictures.about["digest"],
+                "folds": fingerprints.digest(json.dumps(tested.tolist()))}  # fmt: skip
     progress = progress or compute.progress(f"epochs of {TITLES[wanted.network]}, fold {fold}")
     return read(kept(f"fer-{wanted.network}", settings, SOURCES, lambda making: _learn(making, pictures, tested, wanted, fold, progress)))
 
 
 def _of_file(weights: str) -> str:
-    path = Path(weights).expanduser()
-    return fingerprints.file_digest(path) if path.is_file() else weights
+    return fingerprints.file_digest(Path(weights)) if Path(weights).is_file() else weights
 
 
 def read(folder: Path) -> Trained:

@@ -69,6 +69,9 @@ def test_corpora_that_give_nothing_are_refused(tmp_path, models):
         fer_pictures.corpus_pictures(table.iloc[:0])
     with pytest.raises(CollectionError, match="No face was found in the 1 pictures .*no face found"):
         fer_pictures.corpus_pictures(table, 64)
+    (tmp_path / "KC.SA1.8.tiff").unlink()
+    with pytest.raises(CollectionError, match="'KC.SA1.8.tiff' .* is gone"):
+        fer_pictures.corpus_pictures(table, 64)
     with pytest.raises(CollectionError, match="does not hold the study's pictures"):
         fer_pictures.opened(tmp_path)
 
