@@ -11,8 +11,9 @@ import numpy as np
 
 from lib.compendium.errors import ParameterError
 from lib.expressions import EXPRESSIONS
+from lib.faces.crops import open_crops
 from lib.training import fitting, regime
-from lib.training.data import Rows
+from lib.training.data import Rows, resized
 from lib.training.faces import SOURCES as OF_FACES
 from lib.training.faces import TrainingFaces, atelier_faces
 from lib.training.kept import kept, record_of
@@ -23,7 +24,7 @@ FINEST = 112  # pixels: the atelier's faces are cut no finer, and a larger netwo
 VALIDATING = 8  # every eighth person validates
 BATCH, BETAS = 32, (0.9, 0.99)
 SOURCES = ("lib.training.pretraining", "lib.training.regime", "lib.training.fitting", "lib.training.augmentation",
-           "lib.networks.backbones", *OF_FACES)  # fmt: skip
+           "lib.training.data", "lib.networks.backbones", *OF_FACES)  # fmt: skip
 SETTINGS = ("backbone", "side", "width", "hidden", "pretraining_faces", "pretraining_material", "pretraining_epochs", "pretraining_rate",
             "pretraining_seed", "precision")  # fmt: skip
 
@@ -46,13 +47,15 @@ def record(path: Path) -> dict:
 
 
 def people(wanted: TrainingParameters) -> TrainingFaces:
-    """Return the faces behind the weights `atelier`, made now if never before."""
-    side = min(wanted.side, FINEST)
-    return atelier_faces(wanted.pretraining_faces, wanted.pretraining_seed, side, wanted.pretraining_material)
+    """Return the faces behind the weights `atelier`, made now if never before: cut once, at the finest side, for networks of any side."""
+    return atelier_faces(wanted.pretraining_faces, wanted.pretraining_seed, FINEST, wanted.pretraining_material)
 
 
 def _learn(wanted: TrainingParameters, folder: Path, progress: Callable | None) -> dict:
     faces = people(wanted)
+    crops = faces.crops  # what is larger than a network sees is brought to its side beforehand, as the collection's crops are
+    if wanted.side < FINEST:
+        crops = open_crops(resized(crops, wanted.side, folder / "crops.npy"))
     known = np.flatnonzero((faces.table["expression"] != "").to_numpy())
     target = faces.table["expression"].to_numpy()[known, None] == np.array(EXPRESSIONS)
     validating = _validating(faces.table["subject"].iloc[known])
@@ -64,12 +67,13 @@ def _learn(wanted: TrainingParameters, folder: Path, progress: Callable | None) 
         "class_weights": False, "mixup": 0.0, "cutmix": 0.0, "randaugment": 0.0, "frozen_epochs": 0, "patience": wanted.pretraining_epochs,
     })  # fmt: skip
     model = regime.network(learner)
-    parts = [(Rows(faces.crops, known[rows]), target[rows].astype(np.float32)) for rows in (~validating, validating)]
+    parts = [(Rows(crops, known[rows]), target[rows].astype(np.float32)) for rows in (~validating, validating)]
     rate = fitting.falling(wanted.pretraining_rate, wanted.pretraining_epochs)
     curves = regime.trained(model, learner, *parts, folder / "training", 0, rate=rate, epochs=wanted.pretraining_epochs, progress=progress)
     said = regime.scores(model, parts[1][0], BATCH)
     model.save_weights(folder / WEIGHTS)
     curves.to_csv(folder / "history.csv", index=False, lineterminator="\n")
+    (folder / "crops.npy").unlink(missing_ok=True)
     best = int(curves[regime.MEASURE].argmin())
     return {"faces": len(known), "validated_on": int(validating.sum()), "seconds": round(float(curves["seconds"].sum()), 1),
             "best_epoch": best + 1, "loss": float(curves["loss"].iloc[best]), "val_loss": float(curves[regime.MEASURE].iloc[best]),

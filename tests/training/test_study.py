@@ -124,12 +124,14 @@ def test_weights_of_the_atelier_are_learned_once_and_start_the_network(coloured,
     monkeypatch.setattr("lib.training.kept.FOLDER", tmp_path / "models")
     which = np.arange(140) % 8  # the eighth is a face whose expression is unknown
     table = pd.DataFrame({"expression": [(*EXPRESSIONS, "")[number] for number in which], "subject": [f"p{n // 7}" for n in range(140)]})
-    people = TrainingFaces(coloured_as(which, np.random.default_rng(2)), np.zeros((140, 68, 2)), table)
+    finer = coloured_as(which, np.random.default_rng(2)).repeat(2, axis=1).repeat(2, axis=2)  # than the network sees
+    people = TrainingFaces(finer, np.zeros((140, 68, 2)), table)
     monkeypatch.setattr(pretraining, "atelier_faces", lambda *asked: people)
     settings = SMALL | {"weights": "atelier", "pretraining_faces": 140, "pretraining_epochs": 2, "epochs": 1, "rate": 1e-9}
     wanted = TrainingParameters(**settings)
     path = pretraining.pretrained(wanted)
     assert path.name.endswith(".weights.h5") and pretraining.pretrained(wanted, lambda *told: pytest.fail("learned again")) == path
+    assert not (path.parent / "crops.npy").exists()
     record = record_of(path.parent)
     assert record["synthetic"] and record["faces"] == (which < 7).sum() and record["best_epoch"] in (1, 2) and 0 <= record["accuracy"] <= 1
     made = study.train(coloured, wanted, tmp_path / "made")
