@@ -161,6 +161,12 @@ def _transform(item: dict, settings: dict) -> transforms.Transform:
     return transform
 
 
+def of_piece(piece: atelier.Piece, expression: str, transform: transforms.Transform, side: int = SIDE) -> np.ndarray:
+    """Return the ranks (`planted`'s kind "expression") of one piece of the atelier as a crop sees them, float32 (side, side)."""
+    moved = [ranked(warped(piece.evidence[unit], transform, side)) for unit in units_of(expression) if piece.evidence[unit].any()]
+    return np.maximum.reduce([np.zeros((side, side), np.float32), *moved])
+
+
 def warped(displacement: np.ndarray, transform: transforms.Transform, side: int) -> np.ndarray:
     """Return a map of a picture (h, w) as the crop sees it, float32 (side, side); beyond the picture nothing moved."""
     shrink = side / transform.width

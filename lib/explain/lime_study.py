@@ -1,0 +1,264 @@
+"""Explanations: the LIME study from its parameters to heat maps on the standard face (notebook 08).
+
+Networks are trained without a person they are tested on, pictures are drawn from those a network calls by an expression, each is explained
+by LIME, and the maps are brought to the standard face and averaged: one map a network, fold and expression (Gaya-Morey et al., section 4).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lib.collections import fer_corpora
+from lib.compendium import compute
+from lib.compendium.errors import ParameterError
+from lib.explain import cam, ekman, lime, planted, published_maps, standardise
+from lib.explain.lime_parameters import LimeEkmanParameters
+from lib.networks import fer_nets
+from lib.training import fer_pictures, fer_study
+
+EMOTIONS = ekman.EMOTIONS
+SHUFFLED = " (shuffled)"  # ends the name of the network taught shuffled labels
+PIECES = 12  # heads of each expression behind the planted evidence
+MAP_SIDE = 112  # pixels of a Grad-CAM map's side before it is brought to the standard face
+Maps = dict[tuple[str, int, str], np.ndarray]
+
+
+class Networks(NamedTuple):
+    """What was trained: pictures, the fold that tests each, all predictions, a table of trainings, and {(network, fold): its folder}."""
+
+    pictures: fer_pictures.Pictures
+    tested: np.ndarray
+    predictions: pd.DataFrame
+    trainings: pd.DataFrame
+    folders: dict[tuple[str, int], Path]
+
+
+# ---- pictures and networks
+
+
+def pictures_of(wanted: LimeEkmanParameters) -> fer_pictures.Pictures:
+    """Return the study's pictures: of the corpora whose folders are given, else the atelier's people; made once."""
+    if folders := wanted.folders():
+        side = max(_side(wanted, name) for name in wanted.networks)
+        return fer_pictures.corpus_pictures(fer_corpora.gather({name: Path(folder).expanduser() for name, folder in folders.items()}), side)
+    return fer_pictures.atelier_pictures(wanted.people, seed=wanted.people_seed)
+
+
+def trained(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures) -> Networks:
+    """Train each network on each fold, and the control on the first; what was trained before is read.
+
+    Raises ParameterError where nothing could be trained, with the reason; a single failed training is a row with its error.
+    """
+    tested = fer_study.folds(pictures.table, wanted.folds, wanted.seed)
+    asked = [_wanted(wanted, name) for name in wanted.networks]
+    table = fer_study.sweep(pictures, tested, asked, workers=1)
+    table["name"] = table["network"]
+    if wanted.controls:
+        control = fer_study.sweep(pictures, tested, [_wanted(wanted, wanted.networks[0], shuffled=True)], [0], workers=1)
+        table = pd.concat([table, control.assign(name=control["network"] + SHUFFLED)], ignore_index=True)
+    done = table[table["error"] == ""]
+    if done.empty:
+        raise ParameterError(f"None of {len(table)} networks could be trained; the first reason: {table['error'].iloc[0]}")
+    folders = {(row.name, row.fold): Path(row.folder) for row in done[["name", "fold", "folder"]].itertuples(index=False, name="Row")}
+    said = [fer_study.read(folder).predictions.assign(network=name) for (name, _), folder in folders.items()]
+    return Networks(pictures, tested, pd.concat(said, ignore_index=True), table, folders)
+
+
+def _wanted(wanted: LimeEkmanParameters, name: str, **changes) -> fer_study.Wanted:
+    return fer_study.Wanted(
+        name, side=wanted.side or None, width=wanted.width, epochs=wanted.epochs or None, rate=wanted.rate or None, batch=wanted.batch,
+        schedule=wanted.schedule, input_mode=wanted.input_mode, weights=wanted.weights, momentum=wanted.momentum or None,
+        variations={"copies": wanted.copies}, seed=wanted.seed, **changes,
+    )  # fmt: skip
+
+
+def _side(wanted: LimeEkmanParameters, name: str) -> int:
+    return max(wanted.side or fer_nets.REGIME[name].side, fer_nets.SMALLEST.get(name, 0))
+
+
+def title(name: str) -> str:
+    """Return the name of a network for readers, of the control too."""
+    plain = name.removesuffix(SHUFFLED)
+    return fer_nets.TITLES[plain] + name[len(plain):]
+
+
+# ---- explanations
+
+
+def explained(wanted: LimeEkmanParameters, networks: Networks, chosen: pd.DataFrame, work: Path) -> pd.DataFrame:
+    """Explain the chosen pictures by LIME and return them with what became of each: file, segments, samples, agreement, seconds, error.
+
+    chosen: network, fold, expression, face_id. A finished explanation is never made again; one that fails is a row with its reason.
+    """
+    return _explained(wanted, networks, chosen, work, wanted.seed)
+
+
+def explained_again(wanted: LimeEkmanParameters, networks: Networks, explained: pd.DataFrame, work: Path) -> pd.DataFrame:
+    """Return how alike two explanations of one picture are that differ in their samples alone: network, face_id, correlation, error.
+
+    `correlation`: Pearson's, of the segments' coefficients for the expression. `error`: the mean standard error over the standard
+    deviation of the coefficients. At most `again` pictures of each network, in the order of their ids.
+    """
+    usable = explained[explained["error"] == ""].sort_values("face_id", kind="stable")
+    few = usable.groupby("network", sort=False).head(wanted.again)
+    other = _explained(wanted, networks, few[["network", "fold", "expression", "face_id"]], work, wanted.seed + 1)
+    rows = []
+    for (_, row), second in zip(few.iterrows(), other["path"], strict=True):
+        number = EMOTIONS.index(row["expression"])
+        one, two = (lime.read(Path(path))[0] for path in (row["path"], second))
+        ours, theirs = one.coefficients[:, number], two.coefficients[:, number]
+        spread = float(ours.std())
+        alike = float(np.corrcoef(ours, theirs)[0, 1]) if spread > 0 and theirs.std() > 0 else np.nan
+        rows.append((row["network"], row["face_id"], alike, float(one.errors[:, number].mean()) / spread if spread else np.nan))
+    return pd.DataFrame(rows, columns=["network", "face_id", "correlation", "error"])
+
+
+def _explained(wanted: LimeEkmanParameters, networks: Networks, chosen: pd.DataFrame, work: Path, seed: int) -> pd.DataFrame:
+    done, told = [], compute.progress("networks explained")
+    groups = list(chosen.groupby(["network", "fold"], sort=False))
+    for number, ((name, fold), mine) in enumerate(groups):
+        told(number, len(groups))
+        folder = networks.folders[name, fold]
+        stack = _stack(wanted, networks.pictures, name, work)
+        rows = networks.pictures.rows(mine["face_id"])
+        found = lime.explain_all(
+            folder / fer_study.MODEL, {f"{row}": [str(stack), int(row)] for row in rows}, work / "explanations", seed=seed,
+            wanted=wanted.segments, compactness=wanted.compactness, journal=work / f"{folder.name}-{seed}.jsonl", count=wanted.samples,
+            kind=wanted.stream, settled=wanted.settled or None,
+        )  # fmt: skip
+        found["path"] = [str(work / "explanations" / file) if file else "" for file in found["file"]]
+        found.index = mine.index
+        done.append(mine.join(found[["path", "segments", "samples", "agreement", "error"]]))
+    return pd.concat(done) if done else chosen.assign(path="", segments=0, samples=0, agreement=np.nan, error="")
+
+
+def _stack(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures, name: str, work: Path) -> Path:
+    """Return a file with all pictures as a network sees them; made once for each side."""
+    side = _side(wanted, name.removesuffix(SHUFFLED))
+    path = work / f"pictures-{pictures.about['digest']}-{side}.npy"
+    if not path.exists():
+        work.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part.npy")
+        np.save(part, pictures.at(side)[0])
+        part.replace(path)
+    return path
+
+
+# ---- maps on the standard face
+
+
+def lime_maps(wanted: LimeEkmanParameters, networks: Networks, explained: pd.DataFrame) -> tuple[Maps, pd.DataFrame]:
+    """Return the mean standardised map of each (network, fold, expression), and the faces whose maps are in it, one row each.
+
+    Faces without an explanation or without landmarks are left out.
+    """
+    usable, maps = [], []
+    for _, row in explained[explained["error"] == ""].iterrows():
+        found, parts = lime.read(Path(row["path"]))
+        moved = _to_standard(wanted, networks.pictures, row["face_id"], lime.heat(found.coefficients, parts, row["expression"]))
+        if moved is not None:
+            usable.append(row)
+            maps.append(moved)
+    return _mean_maps(maps, usable)
+
+
+def gradcam_maps(wanted: LimeEkmanParameters, networks: Networks, explained: pd.DataFrame) -> tuple[Maps, pd.DataFrame]:
+    """Return the same for Grad-CAM on the same pictures, as far as a network has feature maps to show."""
+    usable, maps = [], []
+    for (name, fold), mine in explained.groupby(["network", "fold"], sort=False):
+        model = fer_study.read(networks.folders[name, fold]).model()
+        rows = networks.pictures.rows(mine["face_id"])
+        crops = networks.pictures.at(model.input.shape[1], rows)[0]
+        numbers = np.array([EMOTIONS.index(expression) for expression in mine["expression"]])
+        try:
+            heat = cam.gradcam(model, crops, numbers, side=MAP_SIDE)
+        except ParameterError:  # maps of a single place, in a small network on small pictures
+            continue
+        for (_, row), one in zip(mine.iterrows(), heat, strict=True):
+            moved = _to_standard(wanted, networks.pictures, row["face_id"], one)
+            if moved is not None:
+                usable.append(row)
+                maps.append(moved)
+    return _mean_maps(maps, usable)
+
+
+def _to_standard(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures, face_id: str, heat: np.ndarray) -> np.ndarray | None:
+    marks = pictures.landmarks[pictures.rows([face_id])]
+    found, known = standardise.standardised(heat[None], marks, pictures.side, wanted.triangulation)
+    return found[0] if len(known) else None
+
+
+def _mean_maps(maps: list, usable: list) -> tuple[Maps, pd.DataFrame]:
+    table = pd.DataFrame(usable)
+    keys = [(row["network"], int(row["fold"]), row["expression"]) for row in usable]
+    return standardise.heat_maps(maps, keys), table
+
+
+def over_folds(maps: Maps) -> dict[tuple[str, str], np.ndarray]:
+    """Return one map a network and expression: the mean over folds (Eq. 2), {(network, expression): float32 (275, 224)}."""
+    keys = [(network, expression) for network, _, expression in maps]
+    return standardise.heat_maps(maps.values(), keys)
+
+
+def stacks(maps: Mapping[tuple[str, str], np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return {expression: maps (networks, 275, 224)} of the networks that have a map of every expression, and these networks.
+
+    The control is left out. Expressions come in the study's order.
+    """
+    names = [name for name in dict.fromkeys(key[0] for key in maps) if not name.endswith(SHUFFLED)]
+    names = [name for name in names if all((name, expression) in maps and maps[name, expression].any() for expression in EMOTIONS)]
+    return {expression: np.stack([maps[name, expression] for name in names]) for expression in EMOTIONS} if names else {}, names
+
+
+# ---- what moved
+
+
+def planted_maps(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures, journal: Path | None = None) -> dict[str, np.ndarray]:
+    """Return where the atelier planted each expression, on the standard face: mean ranks, {expression: float32 (275, 224)}.
+
+    {} for pictures of real people, in whom nobody knows what moved. Drawn from PIECES heads of each expression. journal: keeps finished
+    heads.
+    """
+    if not pictures.about["synthetic"]:
+        return {}
+    table = pictures.table.groupby("expression", sort=False).head(PIECES)
+    items = {row.face_id: {"face_id": row.face_id, "expression": row.expression} for row in table.itertuples()}
+    settings = {"pictures": str(pictures.folder.resolve())}
+    done = compute.run_all(planted_job, items, settings=settings, journal=journal, what="planted maps")
+    found = {name: [] for name in EMOTIONS}
+    for face_id, outcome in done.items():
+        if outcome.error is None:
+            moved = _to_standard(wanted, pictures, face_id, np.asarray(outcome.value, np.float32) / planted.STEPS)
+            if moved is not None:
+                found[items[face_id]["expression"]].append(moved)
+    return {name: np.mean(maps, axis=0) for name, maps in found.items() if maps}
+
+
+def planted_job(item: dict, settings: dict) -> list[list[int]]:
+    """Return where one head's expression was planted in its crop: ranks in steps of 1 / planted.STEPS, in a worker process."""
+    pictures = fer_pictures.opened(Path(settings["pictures"]))
+    piece, transform = fer_pictures.atelier_piece(pictures, item["face_id"])
+    ranks = planted.of_piece(piece, item["expression"], transform, pictures.side)
+    return np.round(ranks * planted.STEPS).astype(int).tolist()
+
+
+# ---- the authors' maps
+
+
+def published(wanted: LimeEkmanParameters) -> published_maps.Published | None:
+    """Return the authors' maps: from the folder given, or those fetched before, or fetched now where asked for; else None."""
+    if wanted.maps == "fetch" or (not wanted.maps and published_maps.FOLDER.is_dir()):
+        return published_maps.load()
+    return published_maps.load(Path(wanted.maps).expanduser()) if wanted.maps else None
+
+
+def verdict_values(authors: published_maps.Published | None) -> dict[str, tuple[float | None, str]]:
+    """Return Table 3's cells worked out from the authors' maps, by claim; None for each where they are not at hand."""
+    if authors is None:
+        table = published_maps.printed_table_three()
+        return dict.fromkeys(published_maps.claims_measured(table), (None, "published"))
+    found = published_maps.table_three(authors.maps, authors.masks)
+    return {name: (round(value, published_maps.DECIMALS), "published") for name, value in published_maps.claims_measured(found).items()}
