@@ -7,10 +7,12 @@ from pydantic import Field, field_validator
 
 from lib.compendium.errors import CollectionError, did_you_mean
 from lib.compendium.parameters import NotebookParameters
+from lib.compendium.places import DATA
 
 NETWORKS = ("silnet", "weinet", "alexnet", "songnet", "inceptionv3", "vgg19", "vgg16", "resnet50", "resnet101v2", "xception", "mobilenetv3",
             "efficientnetv2")  # fmt: skip
 CORPORA = ("ck_plus", "bu_4dfe", "jaffe", "wsefep", "fega")
+MAPS_FOLDER = DATA / "ekman_maps"  # where fetched maps lie; their content is an input, whenever they came
 
 
 class LimeEkmanParameters(NotebookParameters):
@@ -58,7 +60,10 @@ class LimeEkmanParameters(NotebookParameters):
         "as_coded", description="between two maps: Pearson's, as the program does and the paper's numbers show, or the cosine of Eq. 4"
     )
     controls: bool = Field(True, description="one more network, taught shuffled labels: what maps look like where nothing is known")
-    maps: str = Field("", description="folder of the authors' published maps; empty: those fetched before, if any; `fetch`: fetch them")
+    maps: str = Field(
+        "fetch", description="the authors' published heat maps: `fetch` (1 MB, once; without a network the run goes on without them), `none`, "
+        "or a folder that holds them"
+    )
     draws: int = Field(200, ge=20, le=100_000, description="random maps behind each chance level. Not in the paper")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of folds, trainings, choices and samples")
 
@@ -78,12 +83,12 @@ class LimeEkmanParameters(NotebookParameters):
 
     def input_files(self) -> list[Path]:
         """Return the user's files this notebook reads: the published maps in a folder. Corpora are known by their own digest."""
-        root = Path(self.maps).expanduser()
-        return sorted(root.rglob("*.png")) if self.maps not in ("", "fetch") and root.is_dir() else []
+        root = MAPS_FOLDER if self.maps == "fetch" else Path(self.maps).expanduser()
+        return sorted(root.rglob("*.png")) if self.maps != "none" and root.is_dir() else []
 
     def check_inputs(self) -> None:
         """Raise CollectionError for a folder that is not there."""
-        folders = self.folders() | ({"maps": self.maps} if self.maps not in ("", "fetch") else {})
+        folders = self.folders() | ({} if self.maps in ("fetch", "none") else {"maps": self.maps})
         for name, folder in folders.items():
             if not Path(folder).expanduser().is_dir():
                 raise CollectionError(f"Received {name}={folder!r}, which is no folder; expected one that exists.")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from lib.collections import fer_corpora
 from lib.compendium import compute
-from lib.compendium.errors import ParameterError
+from lib.compendium.errors import CollectionError, ParameterError
 from lib.explain import cam, ekman, lime, planted, published_maps, standardise
 from lib.explain.lime_parameters import LimeEkmanParameters
 from lib.networks import fer_nets
@@ -248,11 +248,16 @@ def planted_job(item: dict, settings: dict) -> list[list[int]]:
 # ---- the authors' maps
 
 
-def published(wanted: LimeEkmanParameters) -> published_maps.Published | None:
-    """Return the authors' maps: from the folder given, or those fetched before, or fetched now where asked for; else None."""
-    if wanted.maps == "fetch" or (not wanted.maps and published_maps.FOLDER.is_dir()):
-        return published_maps.load()
-    return published_maps.load(Path(wanted.maps).expanduser()) if wanted.maps else None
+def published(wanted: LimeEkmanParameters) -> tuple[published_maps.Published | None, str]:
+    """Return the authors' maps and "", or None and why they are not at hand. A folder that was given must hold them (CollectionError)."""
+    if wanted.maps == "none":
+        return None, "they were not asked for (maps=none)"
+    if wanted.maps != "fetch":
+        return published_maps.load(Path(wanted.maps).expanduser()), ""
+    try:
+        return published_maps.load(), ""
+    except CollectionError as error:
+        return None, str(error)
 
 
 def verdict_values(authors: published_maps.Published | None) -> dict[str, tuple[float | None, str]]:

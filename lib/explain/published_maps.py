@@ -22,15 +22,16 @@ import numpy as np
 import pandas as pd
 
 from lib.compendium.errors import CollectionError, ParameterError, did_you_mean
-from lib.compendium.places import DATA, PARAMETERS, relative, write_atomically
+from lib.compendium.places import PARAMETERS, relative, write_atomically
 from lib.explain.ekman import EMOTIONS, MEASURES, SHAPE, overlap, threshold
+from lib.explain.lime_parameters import MAPS_FOLDER
 from lib.published.tables import table
 
 COMMIT = "060a08bdbabe53326a39e5ac98d7cc45baaf51b4"
 ARCHIVE = f"https://github.com/Xavi3398/ekman_expressions/archive/{COMMIT}.tar.gz"
 PINNED = PARAMETERS / "ekman_maps.csv"
 README_TABLE = PARAMETERS / "ekman_fold_means.csv"
-FOLDER = DATA / "ekman_maps"
+FOLDER = MAPS_FOLDER
 TRIES, PAUSE, TIMEOUT = 3, 1.0, 30  # the archive is a stream: each try begins at its beginning, but what is here stays here
 FOLDS = (1, 2, 3, 4, 5)
 DECIMALS = 4  # as printed
