@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from lib.compendium.errors import CollectionError, did_you_mean
 from lib.compendium.parameters import NotebookParameters
@@ -11,7 +11,9 @@ from lib.compendium.places import DATA
 
 NETWORKS = ("silnet", "weinet", "alexnet", "songnet", "inceptionv3", "vgg19", "vgg16", "resnet50", "resnet101v2", "xception", "mobilenetv3",
             "efficientnetv2")  # fmt: skip
+FROM_NOTHING = ("silnet", "weinet", "alexnet", "songnet")  # there are no ImageNet weights for these (Table 1)
 CORPORA = ("ck_plus", "bu_4dfe", "jaffe", "wsefep", "fega")
+SMALLEST = 32  # pixels of a side; InceptionV3 and Xception get the 75 and 71 they need
 MAPS_FOLDER = DATA / "ekman_maps"  # where fetched maps lie; their content is an input, whenever they came
 
 
@@ -31,7 +33,7 @@ class LimeEkmanParameters(NotebookParameters):
     people: int = Field(200, ge=8, le=100_000, description="people of the atelier, where no corpus is given; six pictures each")
     people_seed: int = Field(400_000, ge=0, le=2**31 - 1, description="another seed, other people of the atelier")
     side: int = Field(0, ge=0, le=1024, description="pixels of a picture's side; 0: each network's own, as published (Table 1)")
-    width: float = Field(1.0, gt=0, le=4, description="share of each layer's published filters, for small computers. The paper: 1")
+    width: float = Field(1.0, gt=0, le=1, description="share of each layer's published filters, for small computers. The paper: 1")
     epochs: int = Field(0, ge=0, le=100_000, description="0: as published, 2 to 25 by network (section 3.4)")
     rate: float = Field(0.0, ge=0, le=1, description="learning rate; 0: as published, 1e-4 or 1e-6 by network")
     batch: int = Field(128, ge=1, le=65_536, description="pictures a step. The authors' program: 128")
@@ -61,8 +63,8 @@ class LimeEkmanParameters(NotebookParameters):
     )
     controls: bool = Field(True, description="one more network, taught shuffled labels: what maps look like where nothing is known")
     maps: str = Field(
-        "fetch", description="the authors' published heat maps: `fetch` (1 MB, once; without a network the run goes on without them), `none`, "
-        "or a folder that holds them"
+        "fetch", description="the authors' published heat maps: `fetch` (1 MB, once; without a network the run goes on without them), "
+        "`none`, or a folder that holds them"
     )
     draws: int = Field(200, ge=20, le=100_000, description="random maps behind each chance level. Not in the paper")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of folds, trainings, choices and samples")
@@ -76,6 +78,25 @@ class LimeEkmanParameters(NotebookParameters):
         if not names or len(set(names)) < len(names):
             raise ValueError(f"received the networks {', '.join(names) or 'none'}; expected one or more, each once")
         return names
+
+    @field_validator("side")
+    @classmethod
+    def _side_of_a_network(cls, side: int) -> int:
+        if 0 < side < SMALLEST:
+            raise ValueError(f"received a side of {side} pixels; expected at least {SMALLEST}, or 0 for each network's own")
+        return side
+
+    @model_validator(mode="after")
+    def _fits_together(self):
+        if self.weights == "imagenet" and (lacking := [name for name in self.networks if name in FROM_NOTHING]):
+            raise ValueError(f"there are no ImageNet weights for {', '.join(lacking)}; expected weights `published`, which takes them where "
+                             "Table 1 says so, or other networks")  # fmt: skip
+        if self.weights != "none" and self.width != 1 and set(self.networks) - set(FROM_NOTHING):
+            raise ValueError(f"received width {self.width:g} with weights `{self.weights}`; ImageNet's exist for width 1 only: give weights "
+                             "`none` with it")  # fmt: skip
+        if self.samples < self.segments + 2:
+            raise ValueError(f"received {self.samples} samples for {self.segments} segments; expected at least 2 more than segments")
+        return self
 
     def folders(self) -> dict[str, str]:
         """Return the folders of the corpora that were given, by name."""

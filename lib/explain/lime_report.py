@@ -207,8 +207,8 @@ def alignment_sentence(table: pd.DataFrame, what: str) -> str:
             f"middle of the canvas {mean['chance_centre']:.3f}: {beaten} of {len(learned)} maps beat the ellipse.")  # fmt: skip
     known = learned[learned["ceiling"] < 1]
     if len(known):
-        text += (f" A map that knew exactly what moved would reach {known['ceiling'].mean():.3f} with these masks; from random segments (0) "
-                 f"to there (1), the maps come {known['corrected'].mean():+.2f} of the way.")  # fmt: skip
+        text += (f" A map that knew exactly what moved would reach {known['ceiling'].mean():.3f} with these masks; from random segments "
+                 f"(0) to there (1), the maps come {known['corrected'].mean():+.2f} of the way.")  # fmt: skip
     return text
 
 

@@ -60,7 +60,7 @@ def trained(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures) -> Net
         control = fer_study.sweep(pictures, tested, [_wanted(wanted, wanted.networks[0], shuffled=True)], [0], workers=1)
         table = pd.concat([table, control.assign(name=control["network"] + SHUFFLED)], ignore_index=True)
     done = table[table["error"] == ""]
-    if done.empty:
+    if done["shuffled"].all():
         raise ParameterError(f"None of {len(table)} networks could be trained; the first reason: {table['error'].iloc[0]}")
     folders = {(row.name, row.fold): Path(row.folder) for row in done[["name", "fold", "folder"]].itertuples(index=False, name="Row")}
     said = [fer_study.read(folder).predictions.assign(network=name) for (name, _), folder in folders.items()]
@@ -69,7 +69,7 @@ def trained(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures) -> Net
 
 def _wanted(wanted: LimeEkmanParameters, name: str, **changes) -> fer_study.Wanted:
     return fer_study.Wanted(
-        name, side=wanted.side or None, width=wanted.width, epochs=wanted.epochs or None, rate=wanted.rate or None, batch=wanted.batch,
+        name, side=_side(wanted, name), width=wanted.width, epochs=wanted.epochs or None, rate=wanted.rate or None, batch=wanted.batch,
         schedule=wanted.schedule, input_mode=wanted.input_mode, weights=wanted.weights, momentum=wanted.momentum or None,
         variations={"copies": wanted.copies}, seed=wanted.seed, **changes,
     )  # fmt: skip
@@ -106,9 +106,9 @@ def explained_again(wanted: LimeEkmanParameters, networks: Networks, explained: 
     few = usable.groupby("network", sort=False).head(wanted.again)
     other = _explained(wanted, networks, few[["network", "fold", "expression", "face_id"]], work, wanted.seed + 1)
     rows = []
-    for (_, row), second in zip(few.iterrows(), other["path"], strict=True):
+    for place, row in other[other["error"] == ""].iterrows():
         number = EMOTIONS.index(row["expression"])
-        one, two = (lime.read(Path(path))[0] for path in (row["path"], second))
+        one, two = (lime.read(Path(path))[0] for path in (few.loc[place, "path"], row["path"]))
         ours, theirs = one.coefficients[:, number], two.coefficients[:, number]
         spread = float(ours.std())
         alike = float(np.corrcoef(ours, theirs)[0, 1]) if spread > 0 and theirs.std() > 0 else np.nan
@@ -155,46 +155,44 @@ def lime_maps(wanted: LimeEkmanParameters, networks: Networks, explained: pd.Dat
 
     Faces without an explanation or without landmarks are left out.
     """
-    usable, maps = [], []
-    for _, row in explained[explained["error"] == ""].iterrows():
-        found, parts = lime.read(Path(row["path"]))
-        moved = _to_standard(wanted, networks.pictures, row["face_id"], lime.heat(found.coefficients, parts, row["expression"]))
-        if moved is not None:
-            usable.append(row)
-            maps.append(moved)
-    return _mean_maps(maps, usable)
+    return _mean_maps(wanted, networks, explained, lambda folder, mine: np.stack([_lime_heat(row) for _, row in mine.iterrows()]))
+
+
+def _lime_heat(row: pd.Series) -> np.ndarray:
+    found, parts = lime.read(Path(row["path"]))
+    return lime.heat(found.coefficients, parts, row["expression"])
 
 
 def gradcam_maps(wanted: LimeEkmanParameters, networks: Networks, explained: pd.DataFrame) -> tuple[Maps, pd.DataFrame]:
     """Return the same for Grad-CAM on the same pictures, as far as a network has feature maps to show."""
-    usable, maps = [], []
-    for (name, fold), mine in explained.groupby(["network", "fold"], sort=False):
-        model = fer_study.read(networks.folders[name, fold]).model()
-        rows = networks.pictures.rows(mine["face_id"])
-        crops = networks.pictures.at(model.input.shape[1], rows)[0]
+
+    def heats(folder: Path, mine: pd.DataFrame) -> np.ndarray | None:
+        model = fer_study.read(folder).model()
+        crops = networks.pictures.at(model.input.shape[1], networks.pictures.rows(mine["face_id"]))[0]
         numbers = np.array([EMOTIONS.index(expression) for expression in mine["expression"]])
         try:
-            heat = cam.gradcam(model, crops, numbers, side=MAP_SIDE)
+            return cam.gradcam(model, crops, numbers, side=MAP_SIDE)
         except ParameterError:  # maps of a single place, in a small network on small pictures
-            continue
-        for (_, row), one in zip(mine.iterrows(), heat, strict=True):
-            moved = _to_standard(wanted, networks.pictures, row["face_id"], one)
-            if moved is not None:
-                usable.append(row)
-                maps.append(moved)
-    return _mean_maps(maps, usable)
+            return None
+
+    return _mean_maps(wanted, networks, explained, heats)
 
 
-def _to_standard(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures, face_id: str, heat: np.ndarray) -> np.ndarray | None:
-    marks = pictures.landmarks[pictures.rows([face_id])]
-    found, known = standardise.standardised(heat[None], marks, pictures.side, wanted.triangulation)
-    return found[0] if len(known) else None
+def _mean_maps(wanted: LimeEkmanParameters, networks: Networks, explained: pd.DataFrame, heats) -> tuple[Maps, pd.DataFrame]:
+    """Return the mean maps of what heats(folder, rows of one network and fold) gives, one group in memory at a time."""
+    usable = explained[explained["error"] == ""]
+    maps, inside = {}, [usable.iloc[:0]]
+    for (name, fold), mine in usable.groupby(["network", "fold"], sort=False):
+        heat = heats(networks.folders[name, fold], mine)
+        if heat is not None:
+            moved, known = _to_standard(wanted, networks.pictures, mine["face_id"], heat)
+            inside.append(mine.iloc[known])
+            maps |= standardise.heat_maps(moved, [(name, int(fold), expression) for expression in inside[-1]["expression"]])
+    return maps, pd.concat(inside)
 
 
-def _mean_maps(maps: list, usable: list) -> tuple[Maps, pd.DataFrame]:
-    table = pd.DataFrame(usable)
-    keys = [(row["network"], int(row["fold"]), row["expression"]) for row in usable]
-    return standardise.heat_maps(maps, keys), table
+def _to_standard(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures, face_ids, heats) -> tuple[np.ndarray, np.ndarray]:
+    return standardise.standardised(np.asarray(heats), pictures.landmarks[pictures.rows(face_ids)], pictures.side, wanted.triangulation)
 
 
 def over_folds(maps: Maps) -> dict[tuple[str, str], np.ndarray]:
@@ -231,9 +229,8 @@ def planted_maps(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures, j
     found = {name: [] for name in EMOTIONS}
     for face_id, outcome in done.items():
         if outcome.error is None:
-            moved = _to_standard(wanted, pictures, face_id, np.asarray(outcome.value, np.float32) / planted.STEPS)
-            if moved is not None:
-                found[items[face_id]["expression"]].append(moved)
+            moved, _ = _to_standard(wanted, pictures, [face_id], [np.asarray(outcome.value, np.float32) / planted.STEPS])
+            found[items[face_id]["expression"]] += list(moved)
     return {name: np.mean(maps, axis=0) for name, maps in found.items() if maps}
 
 
