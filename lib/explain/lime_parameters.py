@@ -63,8 +63,8 @@ class LimeEkmanParameters(NotebookParameters):
     )
     controls: bool = Field(True, description="one more network, taught shuffled labels: what maps look like where nothing is known")
     maps: str = Field(
-        "fetch", description="the authors' published heat maps: `fetch` (1 MB, once; without a network the run goes on without them), "
-        "`none`, or a folder that holds them"
+        "fetch", min_length=1, description="the authors' published heat maps: `fetch` (1 MB, once; without a network the run goes on "
+        "without them), `none`, or a folder that holds them"
     )
     draws: int = Field(200, ge=20, le=100_000, description="random maps behind each chance level. Not in the paper")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of folds, trainings, choices and samples")
@@ -89,11 +89,11 @@ class LimeEkmanParameters(NotebookParameters):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.weights == "imagenet" and (lacking := [name for name in self.networks if name in FROM_NOTHING]):
-            raise ValueError(f"there are no ImageNet weights for {', '.join(lacking)}; expected weights `published`, which takes them where "
-                             "Table 1 says so, or other networks")  # fmt: skip
+            raise ValueError(f"there are no ImageNet weights for {', '.join(lacking)}; expected weights `published`, which takes them "
+                             "where Table 1 says so, or other networks")  # fmt: skip
         if self.weights != "none" and self.width != 1 and set(self.networks) - set(FROM_NOTHING):
-            raise ValueError(f"received width {self.width:g} with weights `{self.weights}`; ImageNet's exist for width 1 only: give weights "
-                             "`none` with it")  # fmt: skip
+            raise ValueError(f"received width {self.width:g} with weights `{self.weights}`; ImageNet's exist for width 1 only: give "
+                             "weights `none` with it")  # fmt: skip
         if self.samples < self.segments + 2:
             raise ValueError(f"received {self.samples} samples for {self.segments} segments; expected at least 2 more than segments")
         return self

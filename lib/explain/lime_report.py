@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from skimage.segmentation import find_boundaries
 
-from lib.compendium.figures import INK, LINES, plain, with_interval
+from lib.compendium.figures import INK, LINES, plain, sentence, with_interval
 from lib.explain import ekman, lime, standardise
 from lib.explain.lime_study import EMOTIONS, SHUFFLED, Networks, title
 
@@ -77,8 +77,8 @@ def trainings_table(trainings: pd.DataFrame) -> pd.DataFrame:
 
 def chosen_sentence(counts: pd.DataFrame, explained: pd.DataFrame) -> str:
     """Say how many pictures are explained, and where a network offered fewer than asked."""
-    failed = explained[explained["error"] != ""]
-    text = f"**{len(explained) - len(failed):,} explanations** of {explained['face_id'].nunique():,} pictures"
+    failed, done = explained[explained["error"] != ""], explained[explained["error"] == ""]
+    text = f"**{len(done):,} explanations** of {done['face_id'].nunique():,} pictures"
     fewer = counts[counts["chosen"] < counts["asked"]]
     if len(fewer):
         worst = fewer.sort_values("predicted").iloc[0]
@@ -94,14 +94,15 @@ def chosen_sentence(counts: pd.DataFrame, explained: pd.DataFrame) -> str:
 
 
 def steps(networks: Networks, explained: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
-    """Return one explanation an expression to show: of the network that is right most often, of a picture it tells rightly if any."""
+    """Return one explanation an expression to show, of a picture told rightly if any.
+
+    They are of the network that is right most often among those with explanations of the most expressions.
+    """
     learned = accuracy[(accuracy["fold"] < 0) & ~accuracy["network"].str.endswith(SHUFFLED)].sort_values("accuracy", ascending=False)
     marked = np.isfinite(networks.pictures.landmarks[networks.pictures.rows(explained["face_id"])]).all(axis=(1, 2))
     usable = explained[(explained["error"] == "") & marked]
-    for name in learned["network"]:
-        mine = usable[usable["network"] == name]
-        if mine["expression"].nunique() == len(EMOTIONS):
-            break
+    shown = max(learned["network"], key=lambda name: usable.loc[usable["network"] == name, "expression"].nunique())  # the first of equals
+    mine = usable[usable["network"] == shown]
     mine = mine.assign(wrong=mine["true"] != mine["expression"], place=mine["expression"].map(EMOTIONS.index))
     return mine.sort_values(["place", "wrong", "face_id"], kind="stable").groupby("expression", sort=False).head(1).reset_index(drop=True)
 
@@ -109,6 +110,8 @@ def steps(networks: Networks, explained: pd.DataFrame, accuracy: pd.DataFrame) -
 def steps_figure(networks: Networks, shown: pd.DataFrame, triangulation: str = "as_published") -> Figure:
     """Return the study's steps for one picture an expression: picture, landmarks, segments, LIME, standard face, standardised map."""
     heads = ("picture", "landmarks, triangles", "segments", "LIME", "standard face", "its map there")
+    if shown.empty:
+        return sentence("No picture with landmarks was explained.")
     figure = Figure(figsize=(9.6, 1.72 * len(shown) + 0.4), dpi=110, layout="constrained")
     grid = figure.subplots(len(shown), len(heads), squeeze=False)
     for axes, (_, row) in zip(grid, shown.iterrows(), strict=True):
@@ -140,16 +143,17 @@ def steps_figure(networks: Networks, shown: pd.DataFrame, triangulation: str = "
 
 def again_sentence(again: pd.DataFrame, samples: int, stream: str) -> str:
     """Say how much of an explanation is chance: of the samples alone."""
-    if again.empty:
+    means = again.groupby("network", sort=False)[["correlation", "error"]].mean().dropna()
+    if means.empty:
         return ""
-    means = again.groupby("network", sort=False)[["correlation", "error"]].mean()
     best, worst = means["correlation"].idxmax(), means["correlation"].idxmin()
     text = (f"Explained twice from {samples:,} other samples ({stream}), two explanations of the same picture correlate by "
             f"{means.loc[best, 'correlation']:.2f} ({title(best)})")  # fmt: skip
     if worst != best:
         text += f" to {means.loc[worst, 'correlation']:.2f} ({title(worst)})"
-    return text + (f" on average; the standard error of a segment is {means['error'].min():.0%} to {means['error'].max():.0%} of the "
-                   "spread between segments. What differs between two maps by less than that means nothing.")  # fmt: skip
+    errors = list(dict.fromkeys(f"{value:.0%}" for value in (means["error"].min(), means["error"].max())))
+    return text + (f" on average; the standard error of a segment is {' to '.join(errors)} of the spread between segments. What differs "
+                   "between two maps by less than that means nothing.")  # fmt: skip
 
 
 # ---- agreement with masks and with what moved
@@ -163,7 +167,8 @@ def alignment_figure(table: pd.DataFrame, second: pd.DataFrame | None = None, la
     names = list(dict.fromkeys(table["network"]))
     figure = Figure(figsize=(12.5, 0.3 * len(names) + 1.9), dpi=110, layout="constrained")
     panels = figure.subplots(1, len(EMOTIONS), sharey=True)
-    furthest = table[["iou", *LEVELS]].max().max()
+    levels = [*LEVELS, *(["ceiling"] if (table["ceiling"] < 1).any() else [])]
+    furthest = float(np.nanmax([*table["iou"], *table[levels].to_numpy().ravel(), *([] if second is None else second["iou"])]))
     for axis, expression in zip(panels, EMOTIONS, strict=True):
         mine = table[table["expression"] == expression].set_index("network")
         for place, name in enumerate(names):
@@ -205,7 +210,7 @@ def alignment_sentence(table: pd.DataFrame, what: str) -> str:
     text = (f"The maps of {what} overlap with their masks by **{mean['iou']:.3f}** on average. Random segments of the same area reach "
             f"{mean['chance_segments']:.3f}, the mean of the *other* expressions' maps {mean['chance_face']:.3f}, and an ellipse in the "
             f"middle of the canvas {mean['chance_centre']:.3f}: {beaten} of {len(learned)} maps beat the ellipse.")  # fmt: skip
-    known = learned[learned["ceiling"] < 1]
+    known = learned[(learned["ceiling"] < 1) & learned["corrected"].notna()]
     if len(known):
         text += (f" A map that knew exactly what moved would reach {known['ceiling'].mean():.3f} with these masks; from random segments "
                  f"(0) to there (1), the maps come {known['corrected'].mean():+.2f} of the way.")  # fmt: skip
@@ -213,7 +218,7 @@ def alignment_sentence(table: pd.DataFrame, what: str) -> str:
 
 
 def evidence_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return how far each network's maps agree with what moved, by method: the mean over expressions of `corrected`, and the smallest p.
+    """Return how far each network's maps agree with what moved, by method: means over expressions.
 
     tables: {method: of `ekman.alignment` with planted evidence as masks}. Columns: network, method, expressions, corrected, iou, chance,
     beyond_chance (expressions in which fewer than one in twenty random maps do as well).
@@ -251,7 +256,9 @@ def evidence_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
 def evidence_sentence(found: pd.DataFrame) -> str:
     """Say which networks look where something moved, and what one that knows nothing gets."""
     first = found[found["method"] == found["method"].iloc[0]]
-    learned = first[~first["network"].str.endswith(SHUFFLED)].sort_values("corrected", ascending=False)
+    learned = first[~first["network"].str.endswith(SHUFFLED)].dropna(subset="corrected").sort_values("corrected", ascending=False)
+    if learned.empty:
+        return "Nothing is known of what moved where a network has maps."
     best, last = learned.iloc[0], learned.iloc[-1]
     text = (f"By {best['method']}, **{title(best['network'])}** agrees most with what moved: {best['corrected']:+.2f}, beyond chance in "
             f"{best['beyond_chance']} of {best['expressions']} expressions")  # fmt: skip
