@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 TABLES = (".csv", ".parquet", ".npy")
 TIMINGS = {"seconds", "pictures_a_second", "images_per_second", "peak_memory_mib", "memory"}  # columns that no two runs share
 NOTEBOOKS = ["00_start_here", "01_dataset_census", "02_face_detection", "03_labeller_agreement", "04_training", "05_metrics", "06_gradcam",
-             "10_published_numbers"]  # fmt: skip
+             "08_lime_ekman", "10_published_numbers"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ SCHEMAS = {
     "04_training": "lib.training.parameters:TrainingParameters",
     "05_metrics": "lib.training.metrics_parameters:MetricsParameters",
     "06_gradcam": "lib.explain.parameters:GradcamParameters",
+    "08_lime_ekman": "lib.explain.lime_parameters:LimeEkmanParameters",
     "10_published_numbers": "lib.published.parameters:PublishedNumbersParameters",
 }
 

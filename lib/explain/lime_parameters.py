@@ -66,6 +66,7 @@ class LimeEkmanParameters(NotebookParameters):
         "fetch", min_length=1, description="the authors' published heat maps: `fetch` (1 MB, once; without a network the run goes on "
         "without them), `none`, or a folder that holds them"
     )
+    heads: int = Field(12, ge=1, le=10_000, description="heads of each expression behind what is known to have moved. Atelier only")
     draws: int = Field(200, ge=20, le=100_000, description="random maps behind each chance level. Not in the paper")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of folds, trainings, choices and samples")
 

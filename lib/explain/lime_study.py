@@ -21,7 +21,6 @@ from lib.training import fer_pictures, fer_study
 
 EMOTIONS = ekman.EMOTIONS
 SHUFFLED = " (shuffled)"  # ends the name of the network taught shuffled labels
-PIECES = 12  # heads of each expression behind the planted evidence
 MAP_SIDE = 112  # pixels of a Grad-CAM map's side before it is brought to the standard face
 Maps = dict[tuple[str, int, str], np.ndarray]
 
@@ -217,12 +216,12 @@ def stacks(maps: Mapping[tuple[str, str], np.ndarray]) -> tuple[dict[str, np.nda
 def planted_maps(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures, journal: Path | None = None) -> dict[str, np.ndarray]:
     """Return where the atelier planted each expression, on the standard face: mean ranks, {expression: float32 (275, 224)}.
 
-    {} for pictures of real people, in whom nobody knows what moved. Drawn from PIECES heads of each expression. journal: keeps finished
+    {} for pictures of real people, in whom nobody knows what moved. Drawn from `heads` people each. journal: keeps finished
     heads.
     """
     if not pictures.about["synthetic"]:
         return {}
-    table = pictures.table.groupby("expression", sort=False).head(PIECES)
+    table = pictures.table.groupby("expression", sort=False).head(wanted.heads)
     items = {row.face_id: {"face_id": row.face_id, "expression": row.expression} for row in table.itertuples()}
     settings = {"pictures": str(pictures.folder.resolve())}
     done = compute.run_all(planted_job, items, settings=settings, journal=journal, what="planted maps")
