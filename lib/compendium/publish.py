@@ -18,7 +18,10 @@ EXECUTED = places.NOTEBOOKS / "executed" / PROFILE
 FIGURES = places.ROOT / "figures" / PROFILE
 README = places.ROOT / "README.md"
 LARGEST = 2_000_000  # bytes of a reading copy
-SYNTHETIC = 12  # synthetic numbers of a notebook that are listed one by one
+# Numbers of a notebook with one verdict that are listed one by one: nobody reads a hundred rows that judge nothing, or agree.
+LISTED = {"synthetic": 12, "reproduced": 40}
+SAID = {"synthetic": "ran on synthetic faces in notebook {}, which shows them without judging",
+        "reproduced": "are reproduced in notebook {}"}  # fmt: skip
 
 
 def publish_all(runs: Path, say=print) -> None:
@@ -79,20 +82,18 @@ def claims_table() -> pd.DataFrame:
 def with_generated_tables(text: str) -> str:
     """Return the README with the block between its `generated` marks made anew from the reading copies.
 
-    What waits for data is counted; so are synthetic numbers where a notebook has more than SYNTHETIC of them: nobody reads a hundred rows
-    that judge nothing.
+    What waits for data is counted; so is what a notebook has more of than LISTED.
     """
     table = claims_table()
-    synthetic = table[table["verdict"] == "synthetic"].groupby("notebook").size()
-    many = synthetic[synthetic > SYNTHETIC]
-    counted = (table["verdict"] == "needs data") | ((table["verdict"] == "synthetic") & table["notebook"].isin(many.index))
+    sizes = table.groupby(["notebook", "verdict"], sort=False).size()
+    many = {(name, verdict): count for (name, verdict), count in sizes.items() if count > LISTED.get(verdict, count)}
+    counted = (table["verdict"] == "needs data") | pd.Series([key in many for key in zip(table["notebook"], table["verdict"], strict=True)])
     rows = ["| the paper says | where | paper | this run | verdict |", "|---|---|---|---|---|"]
     rows += [
         f"| {row['claim']} | {row['where']} | {row['paper']} | {row['this run']} | **{row['verdict']}** |"
         for row in table[~counted].to_dict("records")
     ]
-    notes = [f"{count} more claims ran on synthetic faces in notebook {name[:2]}, which shows them without judging." for name, count
-                    in many.items()]  # fmt: skip
+    notes = [f"{count} more claims {SAID[verdict].format(name[:2])}." for (name, verdict), count in many.items()]
     waiting = (table["verdict"] == "needs data").sum()
     notes += [f"{waiting} more claims wait for data: each names in its notebook what it needs."] if waiting else []
     rows += ["", *notes] if notes else []

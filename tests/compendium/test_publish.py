@@ -68,17 +68,21 @@ def test_the_readme_table_is_made_from_the_copies(published):
     assert publish.with_generated_tables(text) == text
 
 
-def test_many_synthetic_numbers_are_counted(published, monkeypatch):
-    """A notebook with many synthetic numbers is one line of the README; a claim judged twice stands once, as judged last."""
+def test_many_numbers_of_one_verdict_are_counted(published, monkeypatch):
+    """Many synthetic or many reproduced numbers of a notebook are one line of the README; one judged twice stands once, as last judged."""
     text = publish.README.read_text()
     rows = [{"id": f"s.{number}", "claim": f"cell {number}", "where": "", "paper": "1", "this run": "2", "verdict": "synthetic", "note": ""}
-            for number in range(publish.SYNTHETIC + 1)]  # fmt: skip
+            for number in range(publish.LISTED["synthetic"] + 1)]  # fmt: skip
     judged = {**rows[0], "id": "s.z", "claim": "twice"}
     rows += [{**judged, "verdict": "reproduced"}, {**judged, "verdict": "paper inconsistent"}]
     monkeypatch.setattr(publish, "stamp", lambda run: {"claims": rows})
     made = publish.with_generated_tables(text)
     assert "13 more claims ran on synthetic faces" in made and "cell 3" not in made
     assert made.count("twice") == 1 and "paper inconsistent" in made and "**reproduced**" not in made
+    agreeing = [{**row, "verdict": "reproduced", "id": f"{row['id']}.{again}"} for row in rows[:13] for again in range(4)]
+    monkeypatch.setattr(publish, "stamp", lambda run: {"claims": agreeing})
+    made = publish.with_generated_tables(text)
+    assert "52 more claims are reproduced in notebook" in made and "cell 3" not in made
 
 
 def test_an_unfinished_run_is_not_published(published):
