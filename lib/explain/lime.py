@@ -251,7 +251,7 @@ def standard_errors(jackknife: np.ndarray) -> np.ndarray:
     textbook errors do not allow. The jackknife is the sandwich estimator for random samples, residuals raised by their leverage (HC3;
     MacKinnon and White 1985), and leaves pairs of complements out together. Intervals of 95 % were
     found to hold the mean of other draws in 95 to 96 % for coins and pairs and 95 to 97 % for Sobol, whose order beyond pairs is not
-    counted; in 87 to 94 % where few samples give a class any probability at all.
+    counted; in 82 to 94 % where few samples give a class any probability at all.
     """
     apart = jackknife - jackknife.mean(axis=0)
     return np.sqrt((len(apart) - 1) / len(apart) * (apart**2).sum(axis=0))

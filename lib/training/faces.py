@@ -106,7 +106,7 @@ def _make(folder: Path, shards: list) -> dict:
 def make_job(item: list, settings) -> list[list]:
     """Make the faces of one batch, in a worker process: arrays go to a file, the rows of the table are returned."""
     folder, wanted, start, stop = item
-    makers = {"faces": _face, "prototypes": _prototype, "sequences": _frame}
+    makers = {"faces": _face, "prototypes": prototype, "sequences": _frame}
     made = [_cut(makers[wanted["kind"]](wanted, index), wanted["side"]) for index in range(start, stop)]
     crops, landmarks, rows = zip(*made, strict=True)
     part = Path(folder) / f".{start:07d}.part.npz"
@@ -128,7 +128,8 @@ def _face(wanted: dict, index: int) -> tuple:
     return _sat(wanted, seed, subject, name, intensity, units), name, intensity
 
 
-def _prototype(wanted: dict, index: int) -> tuple:
+def prototype(wanted: dict, index: int) -> tuple:
+    """Return (piece, expression, strength) of a face of `atelier_faces(…, prototypes=True)` by its number: wanted: seed, material, kind."""
     seed, generator = _draw(wanted, index)
     subject, pose = divmod(index, len(EXPRESSIONS))
     turned = {"yaw": float(generator.uniform(-12, 12)), "pitch": float(generator.normal(0, 4))}

@@ -145,7 +145,7 @@ def atelier_piece(pictures: Pictures, face_id: str) -> tuple:
         raise ParameterError("Received pictures of real people, in whose faces nobody knows what moved; expected the atelier's.")
     made, row = pictures.about["settings"], pictures.table.iloc[pictures.rows([face_id])[0]]
     wanted = {"seed": made["seed"], "material": made["material"], "kind": "prototypes"}
-    piece = faces._prototype(wanted, int(row["number"]))[0]
+    piece = faces.prototype(wanted, int(row["number"]))[0]
     box = piece.truth["faces"][0]["box"]
     return piece, alignment(box, made["side"], landmarks(piece.picture, box, "hand"))[0]
 

@@ -156,12 +156,12 @@ def test_the_sequential_network_needs_training_first(tmp_path):
 @pytest.mark.slow
 def test_the_published_network_reads_a_made_up_smile():
     """mini_XCEPTION finds a full smile likelier than a blank face's, in a crop aligned as the compendium's are."""
-    from lib.training.faces import _cut, _prototype
+    from lib.training.faces import _cut, prototype
 
     if weights.check(realtime.WEIGHTS) != "ok" or weights.check("dlib_68_landmarks") != "ok":
         pytest.skip("the weights are not here: make weights")
     wanted = {"seed": 900, "kind": "prototypes", "material": "skin"}
-    made = [_cut(_prototype(wanted, EXPRESSIONS.index(name)), 224) for name in ("happy", "neutral")]
+    made = [_cut(prototype(wanted, EXPRESSIONS.index(name)), 224) for name in ("happy", "neutral")]
     answer = realtime.label_batch(np.stack([row[0] for row in made]), np.stack([row[1] for row in made]))
     assert answer["happy"][0] > answer["happy"][1] + 0.2
     assert answer[list(EXPRESSIONS)].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
