@@ -245,6 +245,8 @@ def _clone(model: keras.Model, linear: bool = False) -> keras.Model:
     last = _makers(model)[id(model.output)].name
 
     def copied(layer):
+        if not isinstance(layer, layers.Layer):  # an operation on tensors, as MobileNetV3 has them: it has no type of its own
+            return type(layer).from_config(layer.get_config())
         config = layer.get_config() | {"dtype": "float32"}
         if linear and layer.name == last and config.get("activation") in ("sigmoid", "softmax"):
             config["activation"] = "linear"
