@@ -216,8 +216,8 @@ def stacks(maps: Mapping[tuple[str, str], np.ndarray]) -> tuple[dict[str, np.nda
 def planted_maps(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures, journal: Path | None = None) -> dict[str, np.ndarray]:
     """Return where the atelier planted each expression, on the standard face: mean ranks, {expression: float32 (275, 224)}.
 
-    {} for pictures of real people, in whom nobody knows what moved. Drawn from `heads` people each. journal: keeps finished
-    heads.
+    {} for pictures of real people, in whom nobody knows what moved. Drawn from `heads` people each. journal: keeps
+    finished heads.
     """
     if not pictures.about["synthetic"]:
         return {}

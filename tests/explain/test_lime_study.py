@@ -1,0 +1,360 @@
+"""The LIME study from parameters to maps: what is trained, explained, averaged and left out, in a world where all answers are known."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.collections import fer_corpora
+from lib.compendium.errors import CollectionError, ParameterError
+from lib.explain import cam, ekman, lime, lime_study, published_maps, standardise
+from lib.explain.lime_study import SHUFFLED
+from lib.networks import fer_nets
+from lib.published import tables
+from lib.training import fer_pictures, fer_study, kept
+from tests.explain import lime_world, published
+from tests.explain.lime_world import BROKEN, EMOTIONS
+
+CONTROL = "weinet" + SHUFFLED
+UNMARKED = 9  # a row of the world's pictures without landmarks
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A world with one face without landmarks; two networks known by heart on two folds, one of them also turned: settings, networks,
+    what was chosen and explained, and the folder of explanations."""
+    folder = tmp_path_factory.mktemp("study")
+    wanted, work = lime_world.wanted(networks=["weinet", "silnet"]), folder / "work"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fer_study, "train_job", lime_world.job)
+        networks = lime_study.trained(wanted, lime_world.pictures(folder, unmarked=UNMARKED))
+    chosen = fer_study.chosen(networks.predictions, wanted.per_expression, wanted.seed)
+    return wanted, networks, chosen.table, lime_study.explained(wanted, networks, chosen.table, work), work
+
+
+# ---- pictures and networks
+
+
+def test_pictures_come_from_corpora_or_from_the_atelier(tmp_path, monkeypatch):
+    """Corpora that are given are read, at the side of the finest network; without any the atelier's people stand in."""
+    asked = []
+    monkeypatch.setattr(fer_corpora, "gather", lambda folders: folders)
+    monkeypatch.setattr(fer_pictures, "corpus_pictures", lambda table, side: asked.append((table, side)))
+    monkeypatch.setattr(fer_pictures, "atelier_pictures", lambda people, seed: asked.append((people, seed)))
+    lime_study.pictures_of(lime_world.wanted(people=12, people_seed=5))
+    assert asked.pop() == (12, 5)
+    given = {"jaffe": str(tmp_path), "fega": str(tmp_path / "fega")}
+    for networks, side, finest in ((["silnet", "vgg16"], 0, 224), (["silnet", "weinet"], 0, 150), (["weinet", "xception"], 64, 71)):
+        lime_study.pictures_of(lime_world.wanted(networks=networks, side=side, **given))
+        assert asked.pop() == ({name: Path(folder) for name, folder in given.items()}, finest)
+
+
+def test_each_network_is_trained_as_it_says(tmp_path, monkeypatch):
+    """Settings reach the training; zeros mean as published; a side too small for a network becomes its smallest."""
+    asked = []
+    monkeypatch.setattr(fer_study, "train_job", lime_world.job)
+    sweep = fer_study.sweep
+    monkeypatch.setattr(fer_study, "sweep", lambda *args, **more: asked.extend(args[2]) or sweep(*args, **more))
+    made = lime_world.pictures(tmp_path)
+    lime_study.trained(lime_world.wanted(networks=["inceptionv3", "silnet"], copies=3, seed=4, momentum=0.9), made)
+    first, second, control = asked
+    assert (first.side, second.side) == (75, 32) and (first.network, control.network, control.shuffled) == ("inceptionv3",) * 2 + (True,)
+    assert (second.epochs, second.rate, second.batch, second.width, second.momentum) == (12, 1e-3, 16, 0.25, 0.9)
+    assert second.variations == {"copies": 3} and (second.seed, second.schedule, second.weights) == (4, "falling", "none")
+    lime_study.trained(lime_world.wanted(networks=["silnet"], side=0, epochs=0, rate=0, controls=False), made)
+    whole = asked[3].complete()
+    assert len(asked) == 4 and (whole.side, whole.epochs, whole.rate, whole.momentum) == (150, 10, 1e-4, None)
+
+
+def test_networks_and_their_control_are_told_apart(study):
+    """Each network has a model on each fold, the first also a control on the first fold; predictions carry these names."""
+    _, networks, chosen, _, _ = study
+    assert set(networks.folders) == {("weinet", 0), ("weinet", 1), ("silnet", 0), ("silnet", 1), (CONTROL, 0)}
+    assert networks.trainings["name"].tolist() == ["weinet", "weinet", "silnet", "silnet", CONTROL]
+    accuracy = fer_study.accuracy(networks.predictions).query("fold == -1").set_index("network")["accuracy"]
+    assert accuracy.to_dict() == {"weinet": 1, "silnet": 1, CONTROL: 0}
+    assert chosen.groupby(["network", "fold", "expression"]).size().eq(3).all() and len(chosen) == 5 * 6 * 3
+    assert (lime_study.title("silnet"), lime_study.title(CONTROL)) == ("SilNet", "WeiNet (shuffled)")
+
+
+def test_a_failed_training_costs_its_own_rows(tmp_path, monkeypatch):
+    """The others go on; where nothing but the control was trained, or nothing at all, the study stops with the reason."""
+    monkeypatch.setattr(fer_study, "train_job", lime_world.job)
+    made = lime_world.pictures(tmp_path)
+    networks = lime_study.trained(lime_world.wanted(networks=["silnet", BROKEN]), made)
+    assert {name for name, _ in networks.folders} == {"silnet", "silnet" + SHUFFLED}
+    failed = networks.trainings[networks.trainings["error"] != ""]
+    assert failed["name"].tolist() == [BROKEN] * 2 and failed["error"].str.contains("no weights to be had").all()
+    with pytest.raises(ParameterError, match="None of 3 networks could be trained; the first reason: ValueError: no weights"):
+        lime_study.trained(lime_world.wanted(networks=[BROKEN]), made)
+
+
+# ---- explanations
+
+
+def test_explanations_find_the_square(study):
+    """Each chosen picture has an explanation of its own network, whose strongest segment is the square that says the expression."""
+    _, networks, chosen, explained, _ = study
+    assert explained[chosen.columns.tolist()].equals(chosen) and (explained["error"] == "").all() and (explained["samples"] == 80).all()
+    for _, row in explained.iterrows():
+        found, parts = lime.read(Path(row["path"]))
+        turned = row["network"] == CONTROL
+        down, across = lime_world.CELLS[lime_world.TELLING[(EMOTIONS.index(row["expression"]) - turned) % 6]]
+        heat = lime.heat(found.coefficients, parts, row["expression"])
+        assert heat[down + 4, across + 4] == heat.max() > 0.1
+        assert EMOTIONS[found.answer.argmax()] == row["expression"] and row["segments"] == len(found.coefficients)
+    assert (explained["true"] == explained["expression"]).eq(explained["network"] != CONTROL).all()
+
+
+def test_nothing_is_explained_twice(study, monkeypatch):
+    """The same call reads what it made; other samples are other explanations."""
+    wanted, networks, chosen, explained, work = study
+    monkeypatch.setattr(lime, "explain", lambda *args, **more: pytest.fail("explained again"))
+    again = lime_study.explained(wanted, networks, chosen, work)
+    pd.testing.assert_frame_equal(again, explained)
+    with pytest.raises(pytest.fail.Exception, match="explained again"):
+        lime_study.explained(wanted.model_copy(update={"samples": 90}), networks, chosen[:1], work)
+
+
+def test_a_picture_that_cannot_be_explained_is_a_row_with_its_reason(study, tmp_path, monkeypatch):
+    """A picture with one segment costs its own row, and neither maps nor second explanations have it."""
+    wanted, networks, chosen, _, _ = study
+    bad = chosen["face_id"][4]
+    picture = networks.pictures.at(lime_world.SIDE, networks.pictures.rows([bad]))[0][0]
+    cut = lime.segments
+    monkeypatch.setattr(lime, "segments", lambda given, *args: np.zeros(given.shape[:2], int) if (given == picture).all() else
+                        cut(given, *args))  # fmt: skip
+    chosen = chosen[chosen["network"] == "weinet"][:8]
+    explained = lime_study.explained(wanted, networks, chosen, tmp_path)
+    failed = explained[explained["error"] != ""]
+    assert failed["face_id"].tolist() == [bad] and "PictureError: The picture has one segment" in failed["error"].iloc[0]
+    assert failed["path"].tolist() == [""] and explained.index.equals(chosen.index)
+    assert bad not in set(lime_study.lime_maps(wanted, networks, explained)[1]["face_id"])
+    twice = explained.assign(error="")  # as if it had been explained once, and fails the second time
+    again = lime_study.explained_again(wanted.model_copy(update={"again": 8}), networks, twice, tmp_path)
+    assert sorted(again["face_id"]) == sorted(set(chosen["face_id"]) - {bad})
+
+
+def test_no_pictures_are_no_explanations(study, tmp_path):
+    """Where no network names any expression, tables are empty but have their columns."""
+    wanted, networks, chosen, explained, _ = study
+    none = lime_study.explained(wanted, networks, chosen[:0], tmp_path)
+    assert len(none) == 0 and set(none) == set(explained)
+    maps, inside = lime_study.lime_maps(wanted, networks, none)
+    assert maps == {} and len(inside) == 0 and "face_id" in inside and lime_study.stacks({}) == ({}, [])
+    assert len(lime_study.explained_again(wanted, networks, none, tmp_path)) == 0
+
+
+def test_explained_again_compares_each_picture_with_itself(study):
+    """Pictures of both folds, at most as many as asked; each number is that of two explanations made by hand; networks known by heart
+    are explained alike."""
+    wanted, networks, _, explained, work = study
+    again = lime_study.explained_again(wanted, networks, explained, work)
+    assert again.groupby("network").size().to_dict() == {"weinet": 4, "silnet": 4, CONTROL: 4}
+    few = explained.sort_values("face_id").groupby("network").head(4)
+    assert set(few.loc[few["network"] == "weinet", "fold"]) == {0, 1}
+    for _, row in again.iterrows():
+        number = networks.pictures.rows([row["face_id"]])[0]
+        picture = networks.pictures.at(lime_world.SIDE, [number])[0][0]
+        kind = few[(few["network"] == row["network"]) & (few["face_id"] == row["face_id"])]["expression"].iloc[0]
+        model, parts = lime_world.network(int(row["network"] == CONTROL)), lime.segments(picture, 16, 20.0)
+        one, two = (lime.explain(model, picture, parts, count=80, kind="sobol", seed=lime.seed_of(seed, number)) for seed in (0, 1))
+        ours, theirs = one.coefficients[:, EMOTIONS.index(kind)], two.coefficients[:, EMOTIONS.index(kind)]
+        assert row["correlation"] == pytest.approx(np.corrcoef(ours, theirs)[0, 1], abs=1e-4) and row["correlation"] > 0.9
+        assert row["error"] == pytest.approx(one.errors[:, EMOTIONS.index(kind)].mean() / ours.std(), rel=1e-3)
+    assert len(lime_study.explained_again(wanted.model_copy(update={"again": 0}), networks, explained, work)) == 0
+
+
+# ---- maps on the standard face
+
+
+def test_maps_are_means_of_faces_with_landmarks(study):
+    """A map of each network, fold and expression: the mean of its faces brought to the standard face, without the one that has none."""
+    wanted, networks, _, explained, _ = study
+    maps, inside = lime_study.lime_maps(wanted, networks, explained)
+    assert set(maps) == set(explained[["network", "fold", "expression"]].itertuples(index=False, name=None))
+    without = networks.pictures.table["face_id"][UNMARKED]
+    assert without in set(explained["face_id"]) and inside.equals(explained[explained["face_id"] != without])
+    key = next(explained.loc[explained["face_id"] == without, ["network", "fold", "expression"]].itertuples(index=False, name=None))
+    mine = inside[(inside[["network", "fold", "expression"]] == key).all(axis=1)]
+    assert len(mine) == 2
+    # Landmarks lie on a crop as they do on the canvas, so the way there is only a change of size.
+    heats = [lime.heat(found.coefficients, parts, key[2]) for found, parts in (lime.read(Path(path)) for path in mine["path"])]
+    expected = np.mean([cv2.resize(heat, (224, 275), interpolation=cv2.INTER_NEAREST_EXACT) for heat in heats], axis=0)
+    assert maps[key].shape == (275, 224) and maps[key].dtype == np.float32
+    assert np.mean(np.abs(maps[key] - expected) < 1e-6) > 0.99  # but for pixels half-way
+
+
+def test_folds_count_alike_and_the_control_is_left_out(study):
+    """The map of a network is the mean over its folds; networks without a map of some expression, or with an empty one, are left out."""
+    wanted, networks, _, explained, _ = study
+    maps, _ = lime_study.lime_maps(wanted, networks, explained)
+    whole = lime_study.over_folds(maps)
+    assert len(whole) == 18 and np.array_equal(whole[CONTROL, "sad"], maps[CONTROL, 0, "sad"])
+    assert whole["silnet", "fear"] == pytest.approx((maps["silnet", 0, "fear"] + maps["silnet", 1, "fear"]) / 2, abs=1e-7)
+    found, names = lime_study.stacks(whole)
+    assert names == ["weinet", "silnet"] and list(found) == list(EMOTIONS) and found["sad"].shape == (2, 275, 224)
+    assert np.array_equal(found["sad"][1], whole["silnet", "sad"])
+    assert lime_study.stacks({key: heat for key, heat in whole.items() if key != ("weinet", "fear")})[1] == ["silnet"]
+    assert lime_study.stacks(whole | {("silnet", "fear"): np.zeros((275, 224), np.float32)})[1] == ["weinet"]
+
+
+def test_alignment_knows_who_looks_at_the_square(study):
+    """The network that knows the squares agrees with them; one that takes each for another looks where chance seldom does."""
+    wanted, networks, _, explained, _ = study
+    maps, _ = lime_study.lime_maps(wanted, networks, explained)
+    table = ekman.alignment(lime_study.over_folds(maps), lime_world.masks(), draws=wanted.draws).groupby("network")["corrected"]
+    assert table.min()["weinet"] > 0.8 and table.min()["silnet"] > 0.8 and table.max()[CONTROL] < 0.01
+
+
+# ---- Grad-CAM
+
+
+def test_gradcam_maps_are_of_the_same_pictures(study):
+    """Same pictures, same standard face: bright cells, as the network sees them, and nothing of pictures that have no explanation."""
+    wanted, networks, _, explained, _ = study
+    explained = explained[explained["network"] == "silnet"]
+    explained = explained.assign(error=np.where(explained["expression"] == "sad", "failed", ""))
+    maps, inside = lime_study.gradcam_maps(wanted, networks, explained)
+    assert set(maps) == {("silnet", fold, name) for fold in (0, 1) for name in EMOTIONS if name != "sad"}
+    assert inside["face_id"].isin(explained.loc[explained["error"] == "", "face_id"]).all() and len(inside) == 29
+    mine = inside[(inside["fold"] == 1) & (inside["expression"] == "happy")]
+    rows = networks.pictures.rows(mine["face_id"])
+    bright = (networks.pictures.at(lime_world.SIDE, rows)[0][..., 0] > 150).mean(axis=0)
+    down, across = lime_world.CELLS[lime_world.TELLING[3]]
+    heat = maps["silnet", 1, "happy"]
+    middles = np.array([[heat[int((y + 0.5) * 275 / 4), int((x + 0.5) * 224 / 4)] for x in range(4)] for y in range(4)])
+    assert middles[down // 8, across // 8] == pytest.approx(middles.max(), rel=0.01)  # the square is there in every picture
+    assert np.corrcoef(middles.ravel(), bright.reshape(4, 8, 4, 8).mean(axis=(1, 3)).ravel())[0, 1] > 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "side"), [("songnet", 8), ("weinet", 64), ("mobilenetv3", 2), ("efficientnetv2", 2)])
+def test_networks_of_the_study_have_gradcam_maps(tmp_path, monkeypatch, name, side):
+    """On pictures of 64 pixels at a quarter of the filters: not all maps are empty, and the copy that is asked answers as the network."""
+    model = fer_nets.build(name, 64, 0.25, seed=3)
+    folder = tmp_path / "network"
+    folder.mkdir()
+    model.save(folder / fer_study.MODEL)
+    for file in (fer_study.PREDICTIONS, fer_study.HISTORY):
+        pd.DataFrame({"epoch": [1]}).to_parquet(folder / file)
+    (folder / "record.json").write_text("{}")
+    made = lime_world.pictures(tmp_path)
+    table = made.table.assign(network=name, fold=0, error="")
+    networks = lime_study.Networks(made, np.zeros(len(made)), pd.DataFrame(), pd.DataFrame(), {(name, 0): folder})
+    maps, inside = lime_study.gradcam_maps(lime_world.wanted(side=64), networks, table)
+    assert len(inside) == len(made) and set(maps) == {(name, 0, expression) for expression in EMOTIONS}
+    assert sum(heat.any() for heat in maps.values()) >= 2 and all(np.isfinite(heat).all() for heat in maps.values())
+    crops = made.at(64)[0].astype(np.float32)
+    assert np.asarray(cam._clone(model)(crops[:4])) == pytest.approx(np.asarray(model(crops[:4])), abs=1e-5)
+    assert cam.gradcam(model, crops[:1], 0).shape == (1, side, side)
+
+
+def test_networks_without_places_have_no_gradcam(study, monkeypatch):
+    """Where a network's last maps are of a single place it is left out, and the table of faces still has its columns."""
+    wanted, networks, _, explained, _ = study
+
+    def refuse(*args, **more):
+        raise ParameterError("The maps are 1 x 1")
+
+    monkeypatch.setattr(cam, "gradcam", refuse)
+    maps, inside = lime_study.gradcam_maps(wanted, networks, explained)
+    assert maps == {} and len(inside) == 0 and set(inside) == set(explained)
+
+
+# ---- what moved
+
+
+@pytest.mark.slow
+def test_what_the_atelier_planted_lies_on_the_standard_face(tmp_path, monkeypatch):
+    """Of heads of the atelier: a smile moves the mouth and not the brows, surprise both; finished heads are kept in the journal."""
+    monkeypatch.setattr(kept, "FOLDER", tmp_path / "models")
+    made = fer_pictures.atelier_pictures(2, seed=90_100)
+    maps = lime_study.planted_maps(lime_world.wanted(heads=1), made, tmp_path / "journal.jsonl")
+    assert set(maps) == set(EMOTIONS) and all(heat.shape == (275, 224) and 0.3 < heat.max() <= 1 for heat in maps.values())
+    marks = standardise.STANDARD.astype(int)
+    mouth, brows = (np.s_[marks[part, 1].min():marks[part, 1].max(), marks[part, 0].min():marks[part, 0].max()] for part in
+                    (slice(48, 60), slice(17, 27)))  # fmt: skip
+    assert maps["happy"][mouth].mean() > 5 * maps["happy"][brows].mean()
+    assert maps["surprise"][brows].mean() > 0.2 < maps["surprise"][mouth].mean()
+    assert len((tmp_path / "journal.jsonl").read_text().splitlines()) == 7  # a header and six heads
+
+
+def test_in_real_people_nobody_knows_what_moved(tmp_path):
+    """Pictures that are not the atelier's have no planted maps."""
+    assert lime_study.planted_maps(lime_world.wanted(), lime_world.pictures(tmp_path)) == {}
+
+
+# ---- the authors' maps
+
+
+@pytest.fixture
+def authors(tmp_path, monkeypatch):
+    """The authors' folder, made up, with the digests of what was made up."""
+    made = published.made(tmp_path / "authors")
+    monkeypatch.setattr(published_maps, "pinned", lambda: made)
+    monkeypatch.setattr(published_maps, "FOLDER", tmp_path / "fetched")
+    monkeypatch.setattr(published_maps, "PAUSE", 0)
+    monkeypatch.setattr(published_maps, "ARCHIVE", (tmp_path / "nowhere.tar.gz").as_uri())
+    return tmp_path / "authors"
+
+
+def test_the_authors_maps_come_from_a_folder_or_are_fetched(authors, tmp_path):
+    """A folder that is given, what was fetched before, not asked for, and no network: maps, or the reason why there are none."""
+    found, reason = lime_study.published(lime_world.wanted(maps=str(authors)))
+    assert len(found.maps) == 432 and reason == ""
+    assert lime_study.published(lime_world.wanted(maps="none")) == (None, "they were not asked for (maps=none)")
+    none, reason = lime_study.published(lime_world.wanted(maps="fetch"))
+    assert none is None and "could not be fetched from" in reason
+    authors.rename(tmp_path / "fetched")
+    found, reason = lime_study.published(lime_world.wanted(maps="fetch"))
+    assert found.folder == tmp_path / "fetched" / "heatmaps" and reason == ""
+
+
+def test_a_folder_that_was_given_must_hold_the_maps(authors, tmp_path):
+    """Nothing is fetched in place of a folder that is empty or lacks a file: it is named."""
+    with pytest.raises(CollectionError, match="does not hold the published heat maps"):
+        lime_study.published(lime_world.wanted(maps=str(tmp_path)))
+    next((authors / "heatmaps" / "GROUND_TRUTH").glob("Anger*")).unlink()
+    with pytest.raises(CollectionError, match=r"Anger_gt.png \(missing\)"):
+        lime_study.published(lime_world.wanted(maps=str(authors)))
+
+
+def test_table_three_gets_its_verdicts(authors):
+    """Each printed cell has a claim; with maps it is measured, to four decimals, without them it says that they are lacking."""
+    lacking = lime_study.verdict_values(None)
+    printed = tables.table("lime_ekman", "table_three")
+    assert len(lacking) == printed.shape[0] * (printed.shape[1] - 1) == 91 and set(lacking.values()) == {(None, "published")}
+    measured = lime_study.verdict_values(lime_study.published(lime_world.wanted(maps=str(authors)))[0])
+    assert set(measured) == set(lacking)
+    names, value = list(published_maps.NETWORKS), published.iou_of
+    for network, expression in ((0, 0), (3, 4), (11, 5)):
+        cell = measured[f"table_three_{names[network]}_{EMOTIONS[expression]}"]
+        assert cell == (round(value(network, 0, expression), 4), "published")
+    whole = np.mean([value(network, 0, expression) for network in range(12) for expression in range(6)])
+    assert measured["table_three_average_average"][0] == pytest.approx(whole, abs=1e-4)
+
+
+# ---- the whole, trained
+
+
+@pytest.mark.slow
+def test_a_network_taught_shuffled_labels_scores_at_chance(tmp_path, monkeypatch):
+    """Taught rightly, a network's maps agree with the telling squares; taught shuffled labels, they agree no better than random ones."""
+    monkeypatch.setattr(kept, "FOLDER", tmp_path / "models")
+    wanted = lime_world.wanted(per_expression=8)
+    networks = lime_study.trained(wanted, lime_world.pictures(tmp_path, people=20))
+    accuracy = fer_study.accuracy(networks.predictions).query("fold == -1").set_index("network")
+    assert accuracy.loc["weinet", "accuracy"] > 0.85 and accuracy.loc[CONTROL, "low"] < 1 / 6 < accuracy.loc[CONTROL, "high"]
+    chosen = fer_study.chosen(networks.predictions, wanted.per_expression, wanted.seed).table
+    explained = lime_study.explained(wanted, networks, chosen, tmp_path / "work")
+    assert (explained["error"] == "").all()
+    maps = lime_study.over_folds(lime_study.lime_maps(wanted, networks, explained)[0])
+    table = ekman.alignment(maps, lime_world.masks(), draws=wanted.draws)
+    taught, shuffled = (table[table["network"] == name] for name in ("weinet", CONTROL))
+    assert len(taught) == 6 and taught["corrected"].min() > 0.8 and taught["p"].max() < 0.05
+    assert abs(shuffled["corrected"].mean()) < 0.1 and shuffled["p"].mean() > 0.3
+    again = lime_study.trained(wanted, networks.pictures)
+    assert again.folders == networks.folders and again.predictions.equals(networks.predictions)
