@@ -60,7 +60,7 @@ def trained(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures) -> Net
         table = pd.concat([table, control.assign(name=control["network"] + SHUFFLED)], ignore_index=True)
     done = table[table["error"] == ""]
     if done["shuffled"].all():
-        raise ParameterError(f"None of {len(table)} networks could be trained; the first reason: {table['error'].iloc[0]}")
+        raise ParameterError(f"None of the networks could be trained; the first reason: {table['error'].iloc[0]}")
     folders = {(row.name, row.fold): Path(row.folder) for row in done[["name", "fold", "folder"]].itertuples(index=False, name="Row")}
     said = [fer_study.read(folder).predictions.assign(network=name) for (name, _), folder in folders.items()]
     return Networks(pictures, tested, pd.concat(said, ignore_index=True), table, folders)
