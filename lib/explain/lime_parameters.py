@@ -62,6 +62,7 @@ class LimeEkmanParameters(NotebookParameters):
         "as_coded", description="between two maps: Pearson's, as the program does and the paper's numbers show, or the cosine of Eq. 4"
     )
     controls: bool = Field(True, description="one more network, taught shuffled labels: what maps look like where nothing is known")
+    twins: int = Field(1, ge=0, le=12, description="how many of the networks are trained once more from another seed, on the first fold")
     maps: str = Field(
         "fetch", min_length=1, description="the authors' published heat maps: `fetch` (1 MB, once; without a network the run goes on "
         "without them), `none`, or a folder that holds them"

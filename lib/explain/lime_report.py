@@ -156,6 +156,39 @@ def again_sentence(again: pd.DataFrame, samples: int, stream: str) -> str:
                    "between two maps by less than that means nothing.")  # fmt: skip
 
 
+DIFFERENCES = {"seed": "the seed alone", "fold": "people and pictures (another fold)", "network": "the network",
+               "labels": "right or shuffled labels"}  # fmt: skip
+
+
+def likeness_figure(likeness: pd.DataFrame) -> Figure:
+    """Return how alike the maps of two trainings are by what differs between them (`lime_study.likeness`): a ring a pair, bars: means."""
+    kinds = [kind for kind in DIFFERENCES if kind in set(likeness["differs"])]
+    figure = Figure(figsize=(8, 0.5 * len(kinds) + 1.1), dpi=110, layout="constrained")
+    axis = figure.subplots()
+    for place, kind in enumerate(kinds):
+        values = likeness.loc[likeness["differs"] == kind, "correlation"]
+        axis.plot(values, [place] * len(values), "o", color="none", markeredgecolor=LIME_COLOUR, alpha=0.7, markersize=7)
+        axis.plot([values.mean()] * 2, [place - 0.28, place + 0.28], color=LIME_COLOUR, linewidth=3)
+    axis.set_yticks(range(len(kinds)), [DIFFERENCES[kind] for kind in kinds], color=INK)
+    axis.set(xlim=(min(0, likeness["correlation"].min() - 0.05), 1.02), ylim=(len(kinds) - 0.4, -0.6))
+    axis.set_xlabel("correlation of two trainings' mean maps · bar: mean", color=INK)
+    plain(axis, "x")
+    return figure
+
+
+def likeness_sentence(likeness: pd.DataFrame) -> str:
+    """Say how much of the difference between two networks' maps another seed would make as well."""
+    means = likeness.groupby("differs")["correlation"].mean()
+    words = {"seed": "the seed alone", "fold": "the fold", "network": "the network", "labels": "what the labels mean"}
+    said = [f"{means[kind]:.2f} where {what} differs" for kind, what in words.items() if kind in means]
+    text = f"Mean maps of two trainings correlate by {', '.join(said)}"
+    if {"seed", "network"} <= set(means.index):
+        gap = means["seed"] - means["network"]
+        text += (". What one seed says of a network, another says again far more than another network does" if gap > 0.1 else
+                 ". Another seed changes a map about as much as another network does: differences between networks that small say nothing")
+    return text + "."
+
+
 # ---- agreement with masks and with what moved
 
 

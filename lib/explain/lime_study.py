@@ -14,13 +14,14 @@ import pandas as pd
 from lib.collections import fer_corpora
 from lib.compendium import compute
 from lib.compendium.errors import CollectionError, ParameterError
-from lib.explain import cam, ekman, lime, planted, published_maps, standardise
+from lib.explain import cam, ekman, lime, planted, published_maps, similarity, standardise
 from lib.explain.lime_parameters import LimeEkmanParameters
 from lib.networks import fer_nets
 from lib.training import fer_pictures, fer_study
 
 EMOTIONS = ekman.EMOTIONS
 SHUFFLED = " (shuffled)"  # ends the name of the network taught shuffled labels
+TWIN = " (another seed)"  # ends the name of a network trained a second time
 MAP_SIDE = 112  # pixels of a Grad-CAM map's side before it is brought to the standard face
 Maps = dict[tuple[str, int, str], np.ndarray]
 
@@ -47,7 +48,7 @@ def pictures_of(wanted: LimeEkmanParameters) -> fer_pictures.Pictures:
 
 
 def trained(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures) -> Networks:
-    """Train each network on each fold, and the control on the first; what was trained before is read.
+    """Train each network on each fold, and control and twins on the first; what was trained before is read.
 
     Raises ParameterError where nothing could be trained, with the reason; a single failed training is a row with its error.
     """
@@ -55,9 +56,12 @@ def trained(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures) -> Net
     asked = [_wanted(wanted, name) for name in wanted.networks]
     table = fer_study.sweep(pictures, tested, asked, workers=1)
     table["name"] = table["network"]
-    if wanted.controls:
-        control = fer_study.sweep(pictures, tested, [_wanted(wanted, wanted.networks[0], shuffled=True)], [0], workers=1)
-        table = pd.concat([table, control.assign(name=control["network"] + SHUFFLED)], ignore_index=True)
+    extras = {TWIN: [_wanted(wanted, name, seed=wanted.seed + 1) for name in wanted.networks[:wanted.twins]],
+              SHUFFLED: [_wanted(wanted, wanted.networks[0], shuffled=True)] * wanted.controls}  # fmt: skip
+    for ending, mine in extras.items():
+        if mine:
+            more = fer_study.sweep(pictures, tested, mine, [0], workers=1)
+            table = pd.concat([table, more.assign(name=more["network"] + ending)], ignore_index=True)
     done = table[table["error"] == ""]
     if done["shuffled"].all():
         raise ParameterError(f"None of the networks could be trained; the first reason: {table['error'].iloc[0]}")
@@ -67,11 +71,12 @@ def trained(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures) -> Net
 
 
 def _wanted(wanted: LimeEkmanParameters, name: str, **changes) -> fer_study.Wanted:
-    return fer_study.Wanted(
-        name, side=_side(wanted, name), width=wanted.width, epochs=wanted.epochs or None, rate=wanted.rate or None, batch=wanted.batch,
-        schedule=wanted.schedule, input_mode=wanted.input_mode, weights=wanted.weights, momentum=wanted.momentum or None,
-        variations={"copies": wanted.copies}, seed=wanted.seed, **changes,
-    )  # fmt: skip
+    settings = {
+        "side": _side(wanted, name), "width": wanted.width, "epochs": wanted.epochs or None, "rate": wanted.rate or None,
+        "batch": wanted.batch, "schedule": wanted.schedule, "input_mode": wanted.input_mode, "weights": wanted.weights,
+        "momentum": wanted.momentum or None, "variations": {"copies": wanted.copies}, "seed": wanted.seed,
+    }  # fmt: skip
+    return fer_study.Wanted(name, **settings | changes)
 
 
 def _side(wanted: LimeEkmanParameters, name: str) -> int:
@@ -79,9 +84,14 @@ def _side(wanted: LimeEkmanParameters, name: str) -> int:
 
 
 def title(name: str) -> str:
-    """Return the name of a network for readers, of the control too."""
-    plain = name.removesuffix(SHUFFLED)
+    """Return the name of a network for readers, of the control and of twins too."""
+    plain = plain_name(name)
     return fer_nets.TITLES[plain] + name[len(plain):]
+
+
+def plain_name(name: str) -> str:
+    """Return which of the twelve networks it is, without what sets the control or a twin apart."""
+    return name.removesuffix(SHUFFLED).removesuffix(TWIN)
 
 
 # ---- explanations
@@ -136,7 +146,7 @@ def _explained(wanted: LimeEkmanParameters, networks: Networks, chosen: pd.DataF
 
 def _stack(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures, name: str, work: Path) -> Path:
     """Return a file with all pictures as a network sees them; made once for each side."""
-    side = _side(wanted, name.removesuffix(SHUFFLED))
+    side = _side(wanted, plain_name(name))
     path = work / f"pictures-{pictures.about['digest']}-{side}.npy"
     if not path.exists():
         work.mkdir(parents=True, exist_ok=True)
@@ -203,11 +213,40 @@ def over_folds(maps: Maps) -> dict[tuple[str, str], np.ndarray]:
 def stacks(maps: Mapping[tuple[str, str], np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return {expression: maps (networks, 275, 224)} of the networks that have a map of every expression, and these networks.
 
-    The control is left out. Expressions come in the study's order.
+    Control and twins are left out. Expressions come in the study's order.
     """
-    names = [name for name in dict.fromkeys(key[0] for key in maps) if not name.endswith(SHUFFLED)]
+    names = [name for name in dict.fromkeys(key[0] for key in maps) if name == plain_name(name)]
     names = [name for name in names if all((name, expression) in maps and maps[name, expression].any() for expression in EMOTIONS)]
     return {expression: np.stack([maps[name, expression] for name in names]) for expression in EMOTIONS} if names else {}, names
+
+
+def likeness(maps: Maps, kind: str) -> pd.DataFrame:
+    """Return how alike the maps of two trainings are, by what differs between them: differs, first, second, correlation.
+
+    differs: "seed" alone, "fold" (and the pictures explained), "network", or "labels" (shuffled or not); but for "fold", of the first
+    fold. correlation: mean over the expressions both have (`similarity.correlations` of that kind).
+    """
+    places = list(dict.fromkeys((network, fold) for network, fold, _ in maps))
+    rows = []
+    for number, (one, fold) in enumerate(places):
+        for other, second in places[number + 1:]:
+            differs = _what_differs(one, fold, other, second)
+            shared = [name for name in EMOTIONS if all((*place, name) in maps and maps[(*place, name)].any()
+                                                       for place in ((one, fold), (other, second)))]  # fmt: skip
+            if differs and shared:
+                pairs = [np.stack([maps[one, fold, name], maps[other, second, name]]) for name in shared]
+                rows.append((differs, one, other, float(np.mean([similarity.correlations(pair, kind)[0, 1] for pair in pairs]))))
+    return pd.DataFrame(rows, columns=["differs", "first", "second", "correlation"])
+
+
+def _what_differs(one: str, fold: int, other: str, second: int) -> str:
+    """Return the one thing in which two trainings differ, "" where they differ in more."""
+    if fold != second:
+        return "fold" if one == other else ""
+    endings = {name.removeprefix(plain_name(name)) for name in (one, other)}
+    if plain_name(one) != plain_name(other):
+        return "network" if fold == 0 and endings == {""} else ""
+    return {frozenset({"", TWIN}): "seed", frozenset({"", SHUFFLED}): "labels"}.get(frozenset(endings), "")
 
 
 # ---- what moved

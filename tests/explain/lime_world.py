@@ -30,7 +30,7 @@ def wanted(**changes) -> LimeEkmanParameters:
     small = {"networks": ["weinet"], "folds": 2, "side": SIDE, "width": 0.25, "epochs": 12, "rate": 1e-3, "batch": 16, "copies": 0,
              "schedule": "falling", "weights": "none", "per_expression": 3, "samples": 80, "segments": 16, "stream": "sobol", "again": 4,
              "draws": 100}  # fmt: skip
-    return LimeEkmanParameters(**small | changes)
+    return LimeEkmanParameters(**{"twins": 0} | small | changes)
 
 
 def pictures(folder: Path, people: int = 8, unmarked: int | None = None) -> fer_pictures.Pictures:

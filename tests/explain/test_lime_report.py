@@ -303,3 +303,15 @@ def test_the_split_in_words():
     same = lime_report.split_sentence(split[:1], names)
     said(same, f"sizes {split['p'][0]:.3f} of them")
     said(lime_report.split_sentence(split[1:], names), "these groups for no expression")
+
+
+def test_likeness_is_drawn_and_said_by_what_differs():
+    """A row of rings for each thing that differs; the sentence says whether the seed matters as much as the network."""
+    table = pd.DataFrame([("seed", "a", "b", 0.9), ("network", "a", "c", 0.4), ("network", "b", "c", 0.2), ("labels", "a", "d", 0.1)],
+                         columns=["differs", "first", "second", "correlation"])  # fmt: skip
+    axis = lime_report.likeness_figure(table).axes[0]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["the seed alone", "the network", "right or shuffled labels"]
+    said = lime_report.likeness_sentence(table)
+    assert "0.90 where the seed alone" in said and "0.30 where the network" in said and "far more than another network" in said
+    table.loc[0, "correlation"] = 0.31
+    assert "about as much as another network" in lime_report.likeness_sentence(table)

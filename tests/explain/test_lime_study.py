@@ -1,5 +1,6 @@
 """The LIME study from parameters to maps: what is trained, explained, averaged and left out, in a world where all answers are known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -77,6 +78,19 @@ def test_networks_and_their_control_are_told_apart(study):
     assert accuracy.to_dict() == {"weinet": 1, "silnet": 1, CONTROL: 0}
     assert chosen.groupby(["network", "fold", "expression"]).size().eq(3).all() and len(chosen) == 5 * 6 * 3
     assert (lime_study.title("silnet"), lime_study.title(CONTROL)) == ("SilNet", "WeiNet (shuffled)")
+
+
+def test_a_twin_differs_in_its_seed_alone(tmp_path, monkeypatch):
+    """As many of the networks as asked for are trained again on the first fold, from the next seed, under a name of their own."""
+    asked = []
+    monkeypatch.setattr(fer_study, "train_job", lime_world.job)
+    sweep = fer_study.sweep
+    monkeypatch.setattr(fer_study, "sweep", lambda *args, **more: asked.extend(args[2]) or sweep(*args, **more))
+    networks = lime_study.trained(lime_world.wanted(networks=["weinet", "silnet"], twins=1, controls=False, seed=4),
+                                  lime_world.pictures(tmp_path))  # fmt: skip
+    assert [fold for name, fold in networks.folders if name == "weinet" + lime_study.TWIN] == [0] and len(networks.folders) == 5
+    assert (asked[0].seed, asked[2].seed) == (4, 5) and replace(asked[2], seed=4) == asked[0]
+    assert lime_study.title("weinet" + lime_study.TWIN) == "WeiNet (another seed)"
 
 
 def test_a_failed_training_costs_its_own_rows(tmp_path, monkeypatch):
@@ -359,3 +373,18 @@ def test_a_network_taught_shuffled_labels_scores_at_chance(tmp_path, monkeypatch
     assert abs(shuffled["corrected"].mean()) < 0.1 and shuffled["p"].mean() > 0.3
     again = lime_study.trained(wanted, networks.pictures)
     assert again.folders == networks.folders and again.predictions.equals(networks.predictions)
+
+
+def test_what_sets_two_maps_apart_is_told_from_seed_fold_network_and_labels():
+    """Of six trainings each pair that differs in one thing has its correlation; pairs that differ in more have none."""
+    generator = np.random.default_rng(5)
+    places = [("weinet", 0), ("weinet", 1), ("silnet", 0), ("weinet" + lime_study.TWIN, 0), (CONTROL, 0), ("silnet", 1)]
+    maps = {(*place, name): generator.random((275, 224)) for place in places for name in EMOTIONS}
+    for name in EMOTIONS:  # another seed gives the same maps, shuffled labels their negative
+        maps["weinet" + lime_study.TWIN, 0, name] = 3 * maps["weinet", 0, name]
+        maps[CONTROL, 0, name] = 1 - maps["weinet", 0, name]
+    found = lime_study.likeness(maps, "as_coded").set_index("differs")["correlation"]
+    assert found["seed"] == pytest.approx(1) and found["labels"] == pytest.approx(-1)
+    assert len(found.loc[["fold"]]) == 2 and np.abs(found.loc["fold"]).max() < 0.05
+    assert list(found.index).count("network") == 1 and len(found) == 5
+    assert lime_study.likeness({}, "as_coded").empty
