@@ -11,7 +11,7 @@ from skimage.segmentation import find_boundaries
 
 from lib.compendium.figures import INK, LINES, plain, sentence, with_interval
 from lib.explain import ekman, lime, standardise
-from lib.explain.lime_study import EMOTIONS, SHUFFLED, Networks, title
+from lib.explain.lime_study import EMOTIONS, SHUFFLED, TWIN, Networks, title
 
 LIME_COLOUR, CAM_COLOUR, QUIET, LIGHT = "#2b6f8f", "#b5482a", "#b8c1c8", "#5b6770"
 LEVELS = {"chance_segments": ("|", "random segments"), "chance_face": ("D", "other expressions' maps"),
@@ -45,7 +45,7 @@ def accuracy_figure(accuracy: pd.DataFrame) -> Figure:
 def accuracy_sentence(accuracy: pd.DataFrame) -> str:
     """Say how well the networks tell the six expressions on people they never saw."""
     whole = accuracy[accuracy["fold"] < 0].sort_values("accuracy", ascending=False)
-    learned = whole[~whole["network"].str.endswith(SHUFFLED)]
+    learned = whole[~whole["network"].str.endswith((SHUFFLED, TWIN))]
     best, last = learned.iloc[0], learned.iloc[-1]
     text = f"**{title(best['network'])}** tells {with_interval(best['accuracy'], best['low'], best['high'])} of the test pictures rightly"
     if len(learned) > 1:
@@ -98,7 +98,8 @@ def steps(networks: Networks, explained: pd.DataFrame, accuracy: pd.DataFrame) -
 
     They are of the network that is right most often among those with explanations of the most expressions.
     """
-    learned = accuracy[(accuracy["fold"] < 0) & ~accuracy["network"].str.endswith(SHUFFLED)].sort_values("accuracy", ascending=False)
+    whole = accuracy[accuracy["fold"] < 0].sort_values("accuracy", ascending=False)
+    learned = whole[~whole["network"].str.endswith((SHUFFLED, TWIN))]
     marked = np.isfinite(networks.pictures.landmarks[networks.pictures.rows(explained["face_id"])]).all(axis=(1, 2))
     usable = explained[(explained["error"] == "") & marked]
     shown = max(learned["network"], key=lambda name: usable.loc[usable["network"] == name, "expression"].nunique())  # the first of equals
@@ -184,7 +185,7 @@ def likeness_sentence(likeness: pd.DataFrame) -> str:
     text = f"Mean maps of two trainings correlate by {', '.join(said)}"
     if {"seed", "network"} <= set(means.index):
         gap = means["seed"] - means["network"]
-        text += (". What one seed says of a network, another says again far more than another network does" if gap > 0.1 else
+        text += (". Trained again from another seed, a network stays closer to its own map than to those of others" if gap > 0.1 else
                  ". Another seed changes a map about as much as another network does: differences between networks that small say nothing")
     return text + "."
 
