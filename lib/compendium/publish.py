@@ -25,12 +25,20 @@ SAID = {"synthetic": "ran on synthetic faces in notebook {}, which shows them wi
 
 
 def publish_all(runs: Path, say=print) -> None:
-    """Copy every finished run of the profile to the reading copies, with its figures, and refresh the README's tables."""
+    """Copy every finished run of the profile to the reading copies, with its figures, and refresh the README's tables.
+
+    Copies of runs that the profile no longer has are removed.
+    """
     for run in runs_of(PROFILE):
         if record_of(runs, run) is None:
             raise CompendiumError(f"{run} has not run in profile {PROFILE}. Run `make reproduce` first.")
         _publish(runs, run)
         say(f"published {places.relative(EXECUTED / run)}.ipynb")
+    for copy in EXECUTED.rglob("*.ipynb"):
+        if (run := copy.relative_to(EXECUTED).with_suffix("").as_posix()) not in runs_of(PROFILE):
+            copy.unlink()
+            shutil.rmtree(FIGURES / run, ignore_errors=True)
+            say(f"removed {places.relative(copy)}, which the profile no longer has")
     README.write_text(with_generated_tables(README.read_text()))
 
 

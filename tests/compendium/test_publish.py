@@ -96,3 +96,13 @@ def test_a_copy_that_is_too_large_is_refused(published, monkeypatch):
     monkeypatch.setattr(publish, "LARGEST", 10)
     with pytest.raises(CompendiumError, match="fewer figures"):
         publish.publish_all(published / "runs" / "demo")
+
+
+def test_copies_of_what_the_profile_no_longer_has_are_removed(published):
+    """A variant that was taken out leaves no reading copy and no figures behind; the others stay."""
+    (publish.EXECUTED / "04_training").mkdir()
+    shutil.copy(publish.EXECUTED / f"{RUN}.ipynb", publish.EXECUTED / "04_training" / "old.ipynb")
+    shutil.copytree(publish.FIGURES / RUN, publish.FIGURES / "04_training" / "old")
+    publish.publish_all(published / "runs" / "demo", say=lambda text: None)
+    assert not list(publish.EXECUTED.rglob("old*")) and not list(publish.FIGURES.rglob("old*"))
+    assert (publish.EXECUTED / f"{RUN}.ipynb").exists() and (publish.FIGURES / RUN / "a.png").exists()
