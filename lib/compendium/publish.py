@@ -29,13 +29,14 @@ def publish_all(runs: Path, say=print) -> None:
 
     Copies of runs that the profile no longer has are removed.
     """
-    for run in runs_of(PROFILE):
+    asked = runs_of(PROFILE)
+    for run in asked:
         if record_of(runs, run) is None:
             raise CompendiumError(f"{run} has not run in profile {PROFILE}. Run `make reproduce` first.")
         _publish(runs, run)
         say(f"published {places.relative(EXECUTED / run)}.ipynb")
     for copy in EXECUTED.rglob("*.ipynb"):
-        if (run := copy.relative_to(EXECUTED).with_suffix("").as_posix()) not in runs_of(PROFILE):
+        if (run := copy.relative_to(EXECUTED).with_suffix("").as_posix()) not in asked:
             copy.unlink()
             shutil.rmtree(FIGURES / run, ignore_errors=True)
             say(f"removed {places.relative(copy)}, which the profile no longer has")

@@ -44,8 +44,7 @@ def accuracy_figure(accuracy: pd.DataFrame) -> Figure:
 
 def accuracy_sentence(accuracy: pd.DataFrame) -> str:
     """Say how well the networks tell the six expressions on people they never saw."""
-    whole = accuracy[accuracy["fold"] < 0].sort_values("accuracy", ascending=False)
-    learned = whole[~whole["network"].str.endswith((SHUFFLED, TWIN))]
+    whole, learned = _whole_and_learned(accuracy)
     best, last = learned.iloc[0], learned.iloc[-1]
     text = f"**{title(best['network'])}** tells {with_interval(best['accuracy'], best['low'], best['high'])} of the test pictures rightly"
     if len(learned) > 1:
@@ -59,6 +58,12 @@ def accuracy_sentence(accuracy: pd.DataFrame) -> str:
         one = control.iloc[0]
         text += f". The network taught shuffled labels reaches {with_interval(one['accuracy'], one['low'], one['high'])}"
     return text + "."
+
+
+def _whole_and_learned(accuracy: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of all folds together, the best first, of every network, and without control and twins."""
+    whole = accuracy[accuracy["fold"] < 0].sort_values("accuracy", ascending=False)
+    return whole, whole[~whole["network"].str.endswith((SHUFFLED, TWIN))]
 
 
 def trainings_table(trainings: pd.DataFrame) -> pd.DataFrame:
@@ -98,8 +103,7 @@ def steps(networks: Networks, explained: pd.DataFrame, accuracy: pd.DataFrame) -
 
     They are of the network that is right most often among those with explanations of the most expressions.
     """
-    whole = accuracy[accuracy["fold"] < 0].sort_values("accuracy", ascending=False)
-    learned = whole[~whole["network"].str.endswith((SHUFFLED, TWIN))]
+    _, learned = _whole_and_learned(accuracy)
     marked = np.isfinite(networks.pictures.landmarks[networks.pictures.rows(explained["face_id"])]).all(axis=(1, 2))
     usable = explained[(explained["error"] == "") & marked]
     shown = max(learned["network"], key=lambda name: usable.loc[usable["network"] == name, "expression"].nunique())  # the first of equals

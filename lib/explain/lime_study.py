@@ -98,7 +98,7 @@ def plain_name(name: str) -> str:
 
 
 def explained(wanted: LimeEkmanParameters, networks: Networks, chosen: pd.DataFrame, work: Path) -> pd.DataFrame:
-    """Explain the chosen pictures by LIME and return them with what became of each: file, segments, samples, agreement, seconds, error.
+    """Explain the chosen pictures by LIME and return them with what became of each: path, segments, samples, agreement, error.
 
     chosen: network, fold, expression, face_id. A finished explanation is never made again; one that fails is a row with its reason.
     """

@@ -144,8 +144,7 @@ def displacement_job(item: dict, settings: dict) -> dict[str, str]:
     moved = {unit: warped(one, transform, settings["side"]) for unit, one in moved.items() if one.any()}
     expressive = [one for unit, one in moved.items() if unit in mine]
     found = {"expression": map(ranked, expressive), "all": map(ranked, moved.values()), "moved": expressive}
-    still = np.zeros((settings["side"],) * 2, np.float32)
-    return {kind: _packed(np.maximum.reduce([still, *parts])) for kind, parts in found.items()}
+    return {kind: _packed(_highest(parts, settings["side"])) for kind, parts in found.items()}
 
 
 def _transform(item: dict, settings: dict) -> transforms.Transform:
@@ -164,7 +163,12 @@ def _transform(item: dict, settings: dict) -> transforms.Transform:
 def of_piece(piece: atelier.Piece, expression: str, transform: transforms.Transform, side: int = SIDE) -> np.ndarray:
     """Return the ranks (`planted`'s kind "expression") of one piece of the atelier as a crop sees them, float32 (side, side)."""
     moved = [ranked(warped(piece.evidence[unit], transform, side)) for unit in units_of(expression) if piece.evidence[unit].any()]
-    return np.maximum.reduce([np.zeros((side, side), np.float32), *moved])
+    return _highest(moved, side)
+
+
+def _highest(maps, side: int) -> np.ndarray:
+    """Return the highest value of several maps at each place, float32 (side, side); 0 where there is none."""
+    return np.maximum.reduce([np.zeros((side, side), np.float32), *maps])
 
 
 def warped(displacement: np.ndarray, transform: transforms.Transform, side: int) -> np.ndarray:

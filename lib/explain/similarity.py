@@ -206,9 +206,11 @@ def dendrogram_figure(stacks: Mapping[str, np.ndarray], names: Sequence[str], fi
     lines = -(-len(stacks) // columns)
     figure = Figure(figsize=(3.7 * columns, 0.22 * len(names) * lines + 0.9 * lines + 0.4), layout="constrained")
     grid = figure.subplots(lines, columns, squeeze=False, sharex=True)
-    for axes, (name, maps) in zip(grid.flat, stacks.items(), strict=False):
-        _dendrogram(axes, tree(correlations(maps, kind)), names, first, (supports or {}).get(name))
+    trees = {name: tree(correlations(maps, kind)) for name, maps in stacks.items()}
+    for axes, (name, links) in zip(grid.flat, trees.items(), strict=False):
+        _dendrogram(axes, links, names, first, (supports or {}).get(name))
         axes.set_title(name, color=INK, fontsize=10)
+    grid[0, 0].set_xlim(0, 1.07 * max(links[-1, 2] for links in trees.values()))  # shared by all panels: once, for the highest tree
     for axes in grid.flat[len(stacks) :]:
         axes.set_visible(False)
     for axes in grid[-1]:
@@ -235,7 +237,7 @@ def _dendrogram(axes, links: np.ndarray, names, first, support: pd.DataFrame | N
                 axes.text(row.height, middles[cluster], f" {100 * row.support:.0f}", fontsize=6.5, color=QUIET, va="bottom", ha="left")
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8)
-    axes.set(xlim=(0, None), ylim=(0, 10 * len(leaves)))
+    axes.set_ylim(0, 10 * len(leaves))
 
 
 def _middles(links: np.ndarray, leaves: Mapping[int, float]) -> dict[frozenset[int], float]:

@@ -11,22 +11,12 @@ import pytest
 from skimage.transform import PiecewiseAffineTransform, warp
 
 from lib.explain import standardise
+from tests.benchmarks.timing import seconds
 from tests.explain.test_standardise import someone
 
 FACES = 40
 A_SECOND = 200  # what is promised
 FASTER = 20  # times scikit-image in the same run
-
-
-def seconds(function, repeats=3):
-    """Return the fewest seconds of processor time of several runs, after one to warm up."""
-    function()
-    times = []
-    for _ in range(repeats):
-        started = time.process_time()
-        function()
-        times.append(time.process_time() - started)
-    return min(times)
 
 
 @pytest.mark.parametrize("triangulation", standardise.TRIANGULATIONS)
@@ -53,7 +43,7 @@ def test_faces_a_second(triangulation):
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        rate, theirs = FACES / seconds(ours), 4 / seconds(peer, 1)
+        rate, theirs = FACES / seconds(ours, clock=time.process_time), 4 / seconds(peer, 1, time.process_time)
     finally:
         cv2.setNumThreads(threads)
     print(f"\n{triangulation}: {rate:.0f} faces a second on one core, scikit-image {theirs:.1f}, {rate / theirs:.0f} times faster")

@@ -199,3 +199,18 @@ def test_dendrograms_and_grids_are_drawn():
     assert colours["net 0"] == similarity.COLOURS[True] and colours["net 11"] == similarity.COLOURS[False]
     grid = similarity.correlation_figure(similarity.correlations(stacks["sad"]), names, GROUPS)
     assert sorted(label.get_text() for label in grid.axes[0].get_yticklabels()) == sorted(names)
+
+
+def test_no_dendrogram_is_cut_off():
+    """Panels share one axis, and the highest tree fits into it, whichever panel it is in."""
+    generator = np.random.default_rng(3)
+    same, apart = np.repeat(generator.random((1, 12, 10)), 4, axis=0), generator.random((4, 12, 10))
+    apart[0] = 1 - apart[1]  # joined at 1 and more
+    low = same + 0.05 * generator.random((4, 12, 10))
+    stacks = {"low": low, "high": apart}
+    figure = similarity.dendrogram_figure(stacks, list("abcd"), [True, True, False, False], "as_coded")
+    heights = [similarity.tree(similarity.correlations(stack, "as_coded"))[-1, 2] for stack in stacks.values()]
+    assert heights[1] > 3 * heights[0]
+    for axes in figure.axes[:2]:
+        left, right = axes.get_xlim()
+        assert left == 0 and right > heights[1]
