@@ -18,19 +18,26 @@ READY     := $(VENV)/.ready-$(DEVICE)
 CLI        = PYTHONPATH=. COMPENDIUM_JOBS=$(call quoted,$(JOBS)) COMPENDIUM_SCHEDULER=$(call quoted,$(SCHEDULER)) \
              $(VENV)/bin/python -m lib.compendium
 ASKED      = --profile $(call quoted,$(PROFILE)) --runs $(RUNS) --collection $(call quoted,$(COLLECTION)) \
-             --set $(call quoted,$(SET)) --goals '$(MAKECMDGOALS)'
+             --set $(call quoted,$(SET)) --goals '$(MAKECMDGOALS)' --without '$(WITHOUT)'
 
 NOTEBOOKS := $(sort $(basename $(notdir $(wildcard notebooks/[0-9]*.ipynb))))
 NUMBERS   := $(foreach name,$(NOTEBOOKS),$(firstword $(subst _, ,$(name))))
+# The studies beside the main one bring their own material: `make reproduce COLLECTION=…` leaves them out, `make 08` runs one.
+WITHOUT   := $(if $(COLLECTION),07 08 09 10)
 # A notebook is one run, or one run a variant where the profile has a folder of variants for it. `make 04 SET="backbone=vgg16"` makes
 # the one variant it names, whether the profile lists it or not.
 BACKBONE  := $(patsubst backbone=%,%,$(filter backbone=%,$(subst 04.,,$(SET))))
 variants_of = $(basename $(subst params/$(PROFILE)/,,$(wildcard params/$(PROFILE)/$(1)/*.yaml)))
 runs_of    = $(or $(if $(filter 04_%,$(1)),$(BACKBONE:%=$(1)/%)),$(variants_of),$(1))
 records_of = $(foreach run,$(call runs_of,$(1)),$(RUNS)/$(run)/run.json)
-STUDIES   := $(foreach name,$(filter-out 00_%,$(NOTEBOOKS)),$(call records_of,$(name)))
+STUDIES   := $(foreach name,$(filter-out 00_% $(WITHOUT:=_%),$(NOTEBOOKS)),$(call records_of,$(name)))
 CLAIMS    := $(wildcard $(RUNS)/*/claims.json $(RUNS)/*/*/claims.json)
 ALL_REQUESTS := $(foreach name,$(NOTEBOOKS),$(foreach run,$(call runs_of,$(name)),$(REQUESTS)/$(run).json))
+
+# Two notebooks at a time where processors do the work: one seldom keeps two busy. A graphics card takes one. `make -j1` says otherwise.
+ifeq ($(DEVICE)$(filter -j%,$(MAKEFLAGS)),cpu)
+MAKEFLAGS += -j2
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup doctor reproduce test plan why parameters lab weights bench lock publish fresh clean request $(NUMBERS)
@@ -60,7 +67,7 @@ reproduce: $(STUDIES) $(RUNS)/00_start_here/run.json ## run every notebook of th
 	@$(CLI) summary $(ASKED)
 
 test: $(READY) ## run the tests
-	@$(VENV)/bin/python -m pytest
+	@$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 plan: $(READY) ## say what `make reproduce` would run, and why
 	@$(CLI) plan $(ASKED)

@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--collection", default="")
     parser.add_argument("--set", default="")
     parser.add_argument("--goals", default="", help="what Make was asked for: a bare SET concerns the notebooks among them")
+    parser.add_argument("--without", default="", help="numbers of notebooks to leave out unless they are goals")
     parser.add_argument("--json", action="store_true")
     return parser
 
@@ -47,7 +48,9 @@ def _parameters(options, run: str):
 
 
 def _runs(options) -> list[str]:
-    return runs_of(options.profile, parse_settings(options.set), _named_goals(options))
+    goals = _named_goals(options)
+    left_out = {notebook_named(number) for number in options.without.split()} - goals
+    return [run for run in runs_of(options.profile, parse_settings(options.set), goals) if run.split("/")[0] not in left_out]
 
 
 def request(options) -> None:

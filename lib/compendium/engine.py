@@ -1,6 +1,7 @@
 """Machinery: the papermill engine: what a run is doing, how long it will still take, how long each cell took."""
 
 import json
+import os
 import sys
 import threading
 import time
@@ -70,8 +71,8 @@ class Watch:
         return " · ".join(parts)
 
     def show(self) -> None:
-        """Show progress until stopped: one living line on a terminal, one line a minute in a log."""
-        if sys.stderr.isatty():
+        """Show progress until stopped: one living line on a terminal, one line a minute in a log or beside another notebook."""
+        if sys.stderr.isatty() and "-j" not in os.environ.get("MAKEFLAGS", ""):
             with Console(stderr=True).status(self.line()) as status:
                 while not self.stopped.wait(0.5):
                     status.update(self.line())

@@ -5,6 +5,7 @@ pixels are moved where the network runs, with `keras.ops` alone.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -50,7 +51,8 @@ def draw(changes: Changes, size: int, seed: int, epoch: int, indices) -> dict[st
     `keras.ops.image.affine_transform`: x' = a·x + b·y + c, y' = d·x + e·y + f (g = h = 0). LIGHT is (contrast, brightness):
     grey level v becomes (v - 128) · contrast + 128 + 255 · brightness. A picture's draw depends on (seed, epoch, index) alone.
     """
-    unit = np.stack([np.random.default_rng([seed, epoch, int(index)]).random(7) for index in indices]) if len(indices) else np.empty((0, 7))
+    numbers = np.asarray(indices, np.int64)
+    unit = _units(seed, epoch, int(np.max(numbers, initial=0)).bit_length())[numbers]
     side = 2 * unit - 1
     angle, size_of = np.radians(changes.turn * side[:, 0]), 1 / (1 + changes.zoom * side[:, 1])
     mirror = np.where(unit[:, 4] < changes.flip, -1.0, 1.0)
@@ -62,6 +64,15 @@ def draw(changes: Changes, size: int, seed: int, epoch: int, indices) -> dict[st
     place = np.stack([a, b, c, d, e, f, nothing, nothing], axis=1)
     light = np.stack([1 + changes.contrast * side[:, 5], changes.brightness * side[:, 6]], axis=1)
     return {PLACE: place.astype(np.float32), LIGHT: light.astype(np.float32)}
+
+
+@lru_cache(maxsize=4)
+def _units(seed: int, epoch: int, bits: int) -> np.ndarray:
+    """Return numbers from 0 to 1 of the first 2^bits pictures, (2^bits, 7); a longer table begins with the shorter one's rows.
+
+    Drawn for an epoch at once: a generator for each picture would take longer than a small network does with it.
+    """
+    return np.random.default_rng([seed, epoch]).random((2**bits, 7))
 
 
 def changed(pictures, place, light):

@@ -30,6 +30,12 @@ def test_a_draw_depends_on_seed_epoch_and_index_alone(seed, epoch, indices):
         assert not np.array_equal(together[name], draw(ALL, 48, seed, epoch + 1, range(8))[name])
 
 
+def test_a_draw_does_not_depend_on_how_many_pictures_there_are():
+    """A picture is changed alike beside neighbours and beside one whose number is a thousand times its own."""
+    beside = draw(ALL, 48, 5, 2, [3, 5000])
+    assert all(np.array_equal(draw(ALL, 48, 5, 2, [3])[name][0], beside[name][0]) for name in (PLACE, LIGHT))
+
+
 def test_no_change_leaves_pictures_as_they_are():
     """With all changes 0 each picture comes back, as float."""
     pictures = np.random.default_rng(0).integers(0, 256, (3, 24, 24, 3), dtype=np.uint8)
