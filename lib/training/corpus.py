@@ -1,7 +1,10 @@
 """Training: a user's own labelled pictures as faces to learn from, found, cut and aligned as at test time."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,28 +35,56 @@ def corpus_faces(folder: Path | str, side: int = 112) -> TrainingFaces:
     is found at all.
     """
     table = labelled_folder(folder)
-    files = [[path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns] for path in table["path"]]
-    settings = {"kind": "corpus", "side": side, "of": fingerprints.digest(json.dumps(files) + table.to_csv())}
+    settings = {"kind": "corpus", "side": side, "of": contents(table)}
     made = kept("corpus", settings, SOURCES, lambda making: _make(making, table, side))
     landmarks, table = np.load(made / "landmarks.npy"), pd.read_parquet(made / "table.parquet")
     return TrainingFaces(np.load(made / "crops.npy", mmap_mode="r"), landmarks, table)
 
 
 def _make(folder: Path, table: pd.DataFrame, side: int) -> dict:
-    done = run_all(corpus_job, {path: path for path in table["path"]}, settings={"side": side, "folder": str(folder)},
-                   journal=folder / "faces.jsonl", what="pictures of the corpus")  # fmt: skip
-    found = [outcome.error is None for outcome in done.values()]
-    if not any(found):
-        first = next(iter(done.values())).error
-        raise CollectionError(f"No face was found in the {len(table)} pictures of the corpus ({first}); expected pictures of faces.")
-    arrays = [np.load(folder / outcome.value, allow_pickle=False) for outcome in done.values() if outcome.error is None]
-    np.save(folder / "crops.npy", np.stack([array["crop"] for array in arrays]))
-    np.save(folder / "landmarks.npy", np.stack([array["landmarks"] for array in arrays]))
-    _table(table[found].reset_index(drop=True)).to_parquet(folder / "table.parquet", index=False)
-    for outcome in done.values():
-        if outcome.error is None:
-            (folder / outcome.value).unlink()
-    return {"faces": sum(found), "synthetic": False, "left out": {key: outcome.error for key, outcome in done.items() if outcome.error}}
+    with cut(folder, list(table["path"]), side, "pictures of the corpus") as made:
+        np.save(folder / "crops.npy", made.crops)
+        np.save(folder / "landmarks.npy", made.landmarks)
+        _table(table[made.found].reset_index(drop=True)).to_parquet(folder / "table.parquet", index=False)
+    return {"faces": len(made.crops), "synthetic": False, "left out": made.reasons}
+
+
+# ---- any list of pictures
+
+
+class Cut(NamedTuple):
+    """Faces cut from n pictures: found bool (n,), crops uint8 (m, side, side, 3), landmarks (m, 68, 2), {path: why there is none}."""
+
+    found: np.ndarray
+    crops: np.ndarray
+    landmarks: np.ndarray
+    reasons: dict[str, str]
+
+
+def contents(table: pd.DataFrame) -> str:
+    """Return a digest of a table with the column path, and of the size and time of each of its files."""
+    files = [[path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns] for path in table["path"]]
+    return fingerprints.digest(json.dumps(files) + table.to_csv(index=False))
+
+
+@contextlib.contextmanager
+def cut(folder: Path, paths: list[str], side: int, what: str) -> Iterator[Cut]:
+    """Find, cut and align the largest face of each picture, in worker processes; a killed call with the same folder goes on.
+
+    what: for the progress line. What the workers wrote into the folder is removed when the block ends well. Raises CollectionError where
+    no face is found at all.
+    """
+    done = run_all(corpus_job, {path: path for path in paths}, settings={"side": side, "folder": str(folder)},
+                   journal=folder / "faces.jsonl", what=what)  # fmt: skip
+    reasons = {path: done[path].error for path in paths if done[path].error}
+    if len(reasons) == len(set(paths)):
+        raise CollectionError(f"No face was found in the {len(paths)} {what} ({reasons[paths[0]]}); expected pictures of faces.")
+    found = np.array([path not in reasons for path in paths])
+    files = [folder / done[path].value for path in paths if path not in reasons]
+    arrays = [np.load(file, allow_pickle=False) for file in files]
+    yield Cut(found, *(np.stack([one[name] for one in arrays]) for name in ("crop", "landmarks")), reasons)
+    for file in set(files):
+        file.unlink()
 
 
 def corpus_job(path: str, settings: dict) -> str:

@@ -4,6 +4,7 @@ The atelier's faces carry every label: expression, sixteen Action Units, valence
 what is unknown is "" or NaN, and whoever learns from the faces leaves it out.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,37 +83,47 @@ def atelier_sequences(count: int, frames: int, seed: int, side: int = 112) -> Tr
 
 
 def _kept(settings: dict, shards: list) -> TrainingFaces:
-    folder = kept("faces", settings, SOURCES, lambda making: _make(making, shards))
+    making = lambda folder: made_in_batches(folder, make_job, shards, COLUMNS, "faces to learn from")  # noqa: E731
+    folder = kept("faces", settings, SOURCES, making)
     table = pd.read_parquet(folder / "table.parquet")
     return TrainingFaces(np.load(folder / "crops.npy", mmap_mode="r"), np.load(folder / "landmarks.npy"), table)
 
 
-def _make(folder: Path, shards: list) -> dict:
-    items = {f"{start:07d}": [str(folder), *rest, start, stop] for *rest, start, stop in shards}
-    done = run_all(make_job, items, journal=folder / "shards.jsonl", what="batches of faces to learn from")
+def made_in_batches(folder: Path, job: Callable, batches: list, columns: Sequence[str], what: str) -> dict:
+    """Make faces in worker processes and write crops.npy, landmarks.npy and table.parquet into a folder; returns its record.
+
+    batches: [settings, start, stop], asked of `job` with the folder before them; it writes its arrays by `written` and returns their rows.
+    columns: of the rows. what: for the progress line. A killed call goes on. Raises CompendiumError where a batch fails.
+    """
+    items = {f"{start:07d}": [str(folder), wanted, start, stop] for wanted, start, stop in batches}
+    done = run_all(job, items, journal=folder / "shards.jsonl", what=what)
     if failed := [f"{key}: {outcome.error}" for key, outcome in done.items() if outcome.error]:
-        raise CompendiumError(f"{len(failed)} batches of training faces could not be made ({failed[0]}). Run again to go on.")
+        raise CompendiumError(f"{len(failed)} batches of {what} could not be made ({failed[0]}). Run again to go on.")
     parts = [np.load(folder / f"{key}.npz", allow_pickle=False) for key in items]
-    np.save(folder / "crops.npy", np.concatenate([part["crops"] for part in parts]))
-    np.save(folder / "landmarks.npy", np.concatenate([part["landmarks"] for part in parts]))
+    for name in ("crops", "landmarks"):
+        np.save(folder / f"{name}.npy", np.concatenate([part[name] for part in parts]))
     rows = [row for outcome in done.values() for row in outcome.value]
-    pd.DataFrame(rows, columns=COLUMNS).to_parquet(folder / "table.parquet", index=False)
+    pd.DataFrame(rows, columns=columns).to_parquet(folder / "table.parquet", index=False)
     for key in items:
         (folder / f"{key}.npz").unlink()
     (folder / "shards.jsonl").unlink(missing_ok=True)
     return {"faces": len(rows), "synthetic": True}
 
 
-def make_job(item: list, settings) -> list[list]:
-    """Make the faces of one batch, in a worker process: arrays go to a file, the rows of the table are returned."""
-    folder, wanted, start, stop = item
-    makers = {"faces": _face, "prototypes": prototype, "sequences": _frame}
-    made = [_cut(makers[wanted["kind"]](wanted, index), wanted["side"]) for index in range(start, stop)]
+def written(folder: str, start: int, made: list[tuple]) -> list[list]:
+    """Write the crops and landmarks of a batch, (crop, landmarks, row) each, to its file and return its rows."""
     crops, landmarks, rows = zip(*made, strict=True)
     part = Path(folder) / f".{start:07d}.part.npz"
     np.savez(part, crops=np.stack(crops), landmarks=np.stack(landmarks))
     part.replace(Path(folder) / f"{start:07d}.npz")
     return list(rows)
+
+
+def make_job(item: list, settings) -> list[list]:
+    """Make the faces of one batch, in a worker process: arrays go to a file, the rows of the table are returned."""
+    folder, wanted, start, stop = item
+    makers = {"faces": _face, "prototypes": prototype, "sequences": _frame}
+    return written(folder, start, [_cut(makers[wanted["kind"]](wanted, index), wanted["side"]) for index in range(start, stop)])
 
 
 def _face(wanted: dict, index: int) -> tuple:

@@ -4,7 +4,6 @@ They come from the study's corpora, or from the atelier's humans, and are kept u
 of the stored pictures, for the standardisation of explanations.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from lib.compendium import compute, fingerprints
+from lib.compendium import fingerprints
 from lib.compendium.errors import CollectionError, ParameterError
 from lib.expressions import EXPRESSIONS, ORDERS
 from lib.faces import transforms
@@ -91,26 +90,16 @@ def corpus_pictures(table: pd.DataFrame, side: int = 224) -> Pictures:
     if gone := [path for path in table["path"] if not Path(path).is_file()]:
         raise CollectionError(f"The picture {Path(gone[0]).name!r} (and {len(gone) - 1} more) is gone; expected all of the table: read the "
                               "corpora again.")  # fmt: skip
-    stamps = [[path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns] for path in table["path"]]
-    settings = {"kind": "corpora", "side": side, "of": fingerprints.digest(json.dumps(stamps) + table.to_csv(index=False))}
+    settings = {"kind": "corpora", "side": side, "of": corpus.contents(table)}
     return opened(kept("fer-pictures", settings, SOURCES, lambda making: _cut_corpora(making, table, side)))
 
 
 def _cut_corpora(folder: Path, table: pd.DataFrame, side: int) -> dict:
-    done = compute.run_all(corpus.corpus_job, {path: path for path in table["path"]}, settings={"side": side, "folder": str(folder)},
-                           journal=folder / "faces.jsonl", what="pictures of the corpora")  # fmt: skip
-    outcomes = [done[path] for path in table["path"]]
-    found = np.array([outcome.error is None for outcome in outcomes])
-    if not found.any():
-        raise CollectionError(f"No face was found in the {len(table)} pictures ({outcomes[0].error}); expected pictures of faces.")
-    cut = [np.load(folder / outcome.value, allow_pickle=False) for outcome in outcomes if outcome.error is None]
-    grey = np.stack([cv2.cvtColor(one["crop"], cv2.COLOR_RGB2GRAY) for one in cut])
-    reasons = pd.DataFrame([(file, outcome.error) for file, outcome in zip(table["file"], outcomes, strict=True) if outcome.error],
-                           columns=["file", "reason"])  # fmt: skip
-    marks = np.stack([one["landmarks"] for one in cut])
-    made = _write(folder, grey, marks, table[found].drop(columns="path").reset_index(drop=True), reasons)
-    for outcome in {outcome.value for outcome in outcomes if outcome.error is None}:
-        (folder / outcome).unlink()
+    with corpus.cut(folder, list(table["path"]), side, "pictures of the corpora") as faces_of:
+        grey = np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in faces_of.crops])
+        left_out = [(row.file, faces_of.reasons[row.path]) for row in table[~faces_of.found].itertuples()]
+        made = _write(folder, grey, faces_of.landmarks, table[faces_of.found].drop(columns="path").reset_index(drop=True),
+                      pd.DataFrame(left_out, columns=["file", "reason"]))  # fmt: skip
     return {**made, "synthetic": False}
 
 

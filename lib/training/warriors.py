@@ -4,7 +4,6 @@ Tian et al., section 3.1: TW58 (58 pictures), 85 pictures in five postures, 43 o
 are synthetic: what each face shows was planted, as a mixture of expressions (the soft label).
 """
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +15,7 @@ from lib.collections.atelier import expression as muscles
 from lib.collections.atelier import specs
 from lib.collections.corpora import find_column, meant_files, read_strictly, why_not_meant
 from lib.collections.folder import existing_folder, list_folder
-from lib.compendium import fingerprints
-from lib.compendium.compute import run_all
-from lib.compendium.errors import CollectionError, CompendiumError, ParameterError, did_you_mean
+from lib.compendium.errors import CollectionError, ParameterError, did_you_mean
 from lib.expressions import EXPRESSIONS, canonical, circumplex
 from lib.training import corpus, faces
 from lib.training.faces import PICTURE_SIDE, TrainingFaces
@@ -91,30 +88,14 @@ def _opened(folder: Path) -> TrainingFaces:
 
 
 def _make(folder: Path, settings: dict) -> dict:
-    ranges = {f"{start:04d}": [start, min(start + SHARD, settings["count"])] for start in range(0, settings["count"], SHARD)}
-    done = run_all(warriors_job, ranges, settings=settings | {"folder": str(folder)}, journal=folder / "shards.jsonl", what="warriors")
-    if failed := [f"{key}: {outcome.error}" for key, outcome in done.items() if outcome.error]:
-        raise CompendiumError(f"{len(failed)} batches of warriors could not be made ({failed[0]}). Run again to go on.")
-    parts = [np.load(folder / f"{key}.npz", allow_pickle=False) for key in ranges]
-    for name in ("crops", "landmarks"):
-        np.save(folder / f"{name}.npy", np.concatenate([part[name] for part in parts]))
-    rows = [row for outcome in done.values() for row in outcome.value]
-    pd.DataFrame(rows, columns=COLUMNS).to_parquet(folder / "table.parquet", index=False)
-    for key in ranges:
-        (folder / f"{key}.npz").unlink()
-    return {"faces": len(rows), "synthetic": True}
+    batches = [[settings, start, min(start + SHARD, settings["count"])] for start in range(0, settings["count"], SHARD)]
+    return faces.made_in_batches(folder, warriors_job, batches, COLUMNS, "warriors")
 
 
-def warriors_job(item: list, settings: dict) -> list[list]:
+def warriors_job(item: list, settings) -> list[list]:
     """Carve and cut the warriors of one batch, in a worker process: arrays go to a file, the rows of the table are returned."""
-    start, stop = item
-    made = [_carved(settings, index) for index in range(start, stop)]
-    crops, marks, rows = zip(*made, strict=True)
-    path = Path(settings["folder"]) / f"{start:04d}.npz"
-    part = path.with_name(f".{path.stem}.part.npz")
-    np.savez(part, crops=np.stack(crops), landmarks=np.stack(marks))
-    part.replace(path)
-    return list(rows)
+    folder, wanted, start, stop = item
+    return faces.written(folder, start, [_carved(wanted, index) for index in range(start, stop)])
 
 
 def specification(which: str, seed: int, index: int) -> dict:
@@ -178,8 +159,7 @@ def folder_warriors(folder: Path | str, side: int = 112, name: str = "folder") -
     the kept record. `face_id` is the file. name: of the column `set`. Raises CollectionError.
     """
     table = _listed(existing_folder(folder))
-    stamps = [[path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns] for path in table["path"]]
-    settings = {"side": side, "name": name, "of": fingerprints.digest(json.dumps(stamps) + table.to_csv(index=False))}
+    settings = {"side": side, "name": name, "of": corpus.contents(table)}
     sources = (*corpus.SOURCES, "lib.training.warriors")
     return _opened(kept("warriors", settings, sources, lambda making: _cut(making, table, settings)))
 
@@ -227,22 +207,16 @@ def _expression(text: str, where: str) -> str:
 
 
 def _cut(folder: Path, table: pd.DataFrame, settings: dict) -> dict:
-    done = run_all(corpus.corpus_job, {path: path for path in table["path"]}, settings={"side": settings["side"], "folder": str(folder)},
-                   journal=folder / "faces.jsonl", what="pictures of warriors")  # fmt: skip
-    outcomes = [done[path] for path in table["path"]]
-    found = np.array([outcome.error is None for outcome in outcomes])
-    if not found.any():
-        raise CollectionError(f"No face was found in the {len(table)} pictures ({outcomes[0].error}); expected pictures of faces.")
-    cut = [np.load(folder / outcome.value, allow_pickle=False) for outcome in outcomes if outcome.error is None]
-    np.save(folder / "crops.npy", np.stack([one["crop"] for one in cut]))
-    np.save(folder / "landmarks.npy", np.stack([one["landmarks"] for one in cut]))
-    known = table[found].reset_index(drop=True)
-    shares = {name: np.where(known["expression"] == "", np.nan, known["expression"] == name) for name in EXPRESSIONS}
-    made = known.assign(face_id=known["file"], set=settings["name"], sequence=-1, frame=0, **shares).reindex(columns=COLUMNS)
-    numbers = [name for name in COLUMNS if name not in ("face_id", "set", "file", "subject", "expression", "posture", "sequence", "frame")]
-    made.astype(dict.fromkeys(numbers, float)).to_parquet(folder / "table.parquet", index=False)
-    for outcome in outcomes:
-        if outcome.error is None:
-            (folder / outcome.value).unlink()
-    left = {file: outcome.error for file, outcome in zip(table["file"], outcomes, strict=True) if outcome.error}
-    return {"faces": int(found.sum()), "synthetic": False, "left out": left}
+    with corpus.cut(folder, list(table["path"]), settings["side"], "pictures of warriors") as made:
+        np.save(folder / "crops.npy", made.crops)
+        np.save(folder / "landmarks.npy", made.landmarks)
+        _table(table[made.found].reset_index(drop=True), settings["name"]).to_parquet(folder / "table.parquet", index=False)
+    left = {row.file: made.reasons[row.path] for row in table[~made.found].itertuples()}
+    return {"faces": len(made.crops), "synthetic": False, "left out": left}
+
+
+def _table(known: pd.DataFrame, name: str) -> pd.DataFrame:
+    shares = {one: np.where(known["expression"] == "", np.nan, known["expression"] == one) for one in EXPRESSIONS}
+    made = known.assign(face_id=known["file"], set=name, sequence=-1, frame=0, **shares).reindex(columns=COLUMNS)
+    numbers = [one for one in COLUMNS if one not in ("face_id", "set", "file", "subject", "expression", "posture", "sequence", "frame")]
+    return made.astype(dict.fromkeys(numbers, float))
