@@ -49,8 +49,8 @@ def _parameters(options, run: str):
 
 def _runs(options) -> list[str]:
     goals = _named_goals(options)
-    left_out = {notebook_named(number) for number in options.without.split()} - goals
-    return [run for run in runs_of(options.profile, parse_settings(options.set), goals) if run.split("/")[0] not in left_out]
+    left_out = set(options.without.split()) - {notebook.split("_")[0] for notebook in goals}
+    return [run for run in runs_of(options.profile, parse_settings(options.set), goals) if run.split("_")[0] not in left_out]
 
 
 def request(options) -> None:
