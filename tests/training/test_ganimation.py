@@ -22,7 +22,7 @@ def pair():
 
 
 def one_batch():
-    """Return the first batch as tensors float32: pictures, units, desired units, mix."""
+    """Return the first batch as tensors float32: pictures, units, desired units, mix, moved, grain."""
     import keras
 
     return [keras.ops.convert_to_tensor(part, "float32") for part in next(ganimation.batches(WANTED, PICTURES, UNITS, 0))]
@@ -37,7 +37,7 @@ def signed(values):
 
 def test_the_critics_loss_is_the_distance_of_real_and_fake_and_the_units_error(pair):
     """Each number worked out in numpy from what the two networks answer; the units' error is divided by the batch once more."""
-    shown, units, desired, _ = one_batch()
+    shown, units, desired, *_ = one_batch()
     fake = np.asarray(pair[0]({"picture": shown, "units": desired})["picture"])
     real_said, fake_said = ({name: np.asarray(value) for name, value in pair[1](x).items()} for x in (shown, fake))
     total, parts = ganimation.critic_loss(pair, WANTED, shown, units, desired)
@@ -52,7 +52,7 @@ def test_the_critics_loss_is_the_distance_of_real_and_fake_and_the_units_error(p
 def test_the_generators_loss_has_its_five_parts_at_their_weights(pair):
     import keras
 
-    shown, units, desired, _ = one_batch()
+    shown, units, desired, *_ = one_batch()
     there = {name: np.asarray(value) for name, value in pair[0]({"picture": shown, "units": desired}).items()}
     back = {name: np.asarray(value) for name, value in pair[0](
         {"picture": keras.ops.convert_to_tensor(there["picture"]), "units": units}).items()}  # fmt: skip
@@ -125,7 +125,7 @@ def test_an_epochs_batches_are_drawn_from_seed_and_epoch_and_show_every_face_onc
     assert not np.array_equal(one[0][2], other[0][2])
     rows = np.concatenate([batch[1] for batch in one])
     assert len(one) == 2 and len(np.unique(rows, axis=0)) == 8  # the smaller last batch is left out
-    for shown, units, desired, mix in one:
+    for shown, units, desired, mix, *_ in one:
         place = [int(np.abs(UNITS - row).sum(axis=1).argmin()) for row in units]
         assert all(np.array_equal(x, PICTURES[n]) or np.array_equal(x, PICTURES[n][:, ::-1]) for x, n in zip(shown, place, strict=True))
         nearest = np.abs(desired[:, None] - UNITS[None]).max(axis=2).min(axis=1)
@@ -190,7 +190,7 @@ def test_a_checkpoint_of_other_networks_is_refused(whole, tmp_path):
 def test_the_penalty_step_moves_the_critic_alone(whole):
     pair, _, steps = ganimation.assembled(WANTED, 3)
     before = [network.get_weights() for network in pair]
-    shown, _, _, mix = one_batch()
+    shown, _, _, mix, *_ = one_batch()
     steps["penalty"](shown, shown[::-1], mix)
     same = [all(np.array_equal(a, b) for a, b in zip(old, network.get_weights(), strict=True))
             for old, network in zip(before, pair, strict=True)]  # fmt: skip
