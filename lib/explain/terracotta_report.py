@@ -6,18 +6,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lib.compendium.figures import INK, plain, with_interval
 from lib.explain.terracotta_study import Data, Examined
 from lib.expressions import EXPRESSIONS
 from lib.training import warriors
 from lib.training.animation import SHOWN, STILL
+from lib.training.faces import TrainingFaces
 
 OURS, OTHER, QUIET, LIGHT = "#2b6f8f", "#b5482a", "#b8c1c8", "#5b6770"
 GUESSING = 1 / len(EXPRESSIONS)
 COLOURS = {"angry": "#b5482a", "disgust": "#7a8b3c", "fear": "#6d4c8c", "happy": "#e0a82e", "neutral": "#b8c1c8", "sad": "#2b6f8f",
            "surprise": "#3aa6a0"}  # fmt: skip
-SETS = {"tw58": "warriors as TW58", "postures": "in five postures", "han": "of the Han dynasty"}
+SETS = {"tw58": "general (TW58)", "postures": "in five postures", "han": "of the Han dynasty"}
 WAYS = {"none": "nothing", "changes": "small changes", "mixup": "MixUp", "cutmix": "CutMix", "gan": "GANimation",
         "rendered": "carved, the perfect generator"}  # fmt: skip
 TRUE = 0.6  # correlation of requested and read units that is asked of a generator; ours
@@ -66,8 +68,15 @@ def warriors_figure(data: Data, each: int = 12) -> tuple[Figure, pd.DataFrame]:
             _picture(axis, some.crops[place], row["posture"] or row["expression"])
             axis.title.set_fontsize(6.5)
             shown.append({"set": name, **row[["face_id", "posture", "expression"]].to_dict()})
-        axes[0].set_ylabel(SETS[name].replace(" ", "\n", 1), fontsize=8, color=INK, rotation=0, ha="right", va="center")
+        axes[0].set_ylabel(SETS[name], fontsize=8, color=INK, rotation=0, ha="right", va="center")
     return figure, pd.DataFrame(shown)
+
+
+def frontal(some: TrainingFaces, count: int) -> np.ndarray:
+    """Return the row numbers of the faces that look most straight ahead, the straightest first: noses in the middle between the ears."""
+    marks = np.nan_to_num(np.asarray(some.landmarks, float), nan=1e6)
+    left, right, nose = (marks[:, place, 0] for place in (0, 16, 30))
+    return np.argsort(np.abs((nose - left) / np.where(right == left, 1, right - left) - 0.5), kind="stable")[:count]
 
 
 def _spread(table: pd.DataFrame, each: int) -> list[int]:
@@ -165,6 +174,7 @@ def curves_figure(history: pd.DataFrame) -> Figure:
     for axis in (left, middle, right):
         axis.set_xlabel("epoch", color=INK)
         axis.legend(frameon=False, fontsize=7)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         plain(axis, "y")
     return figure
 
