@@ -146,9 +146,10 @@ def generated_sentence(table: pd.DataFrame) -> str:
     gaps = (made[list(EXPRESSIONS)] - real[list(EXPRESSIONS)]).astype(float).dropna()
     gap = made["of_classes"] - real["of_classes"]
     verdict = "as well as" if abs(gap) < 0.05 else "better than" if gap > 0 else "less often than"
+    blind = "" if real["low"] > GUESSING else " Of real faces it knows no more than guessing would, so this compares nothing."
     return (f"The classifier recognises what GANimation was asked for **{verdict}** what people show: {made['of_classes']:.1%} against "
             f"{real['of_classes']:.1%}, means of the seven classes. It is furthest apart in {gaps.abs().idxmax()} "
-            f"({gaps[gaps.abs().idxmax()]:+.0%}). The paper has 78.4 against 80.3 %.")  # fmt: skip
+            f"({gaps[gaps.abs().idxmax()]:+.0%}).{blind} The paper has 78.4 against 80.3 %.")  # fmt: skip
 
 
 # ---- GANimation
@@ -245,7 +246,7 @@ def fidelity_figure(fidelity: pd.DataFrame) -> Figure:
     axis.set_xticks(places, [f"AU {unit}" for unit in fidelity["unit"]], fontsize=8, color=INK)
     axis.set_ylabel("correlation", color=INK)
     axis.set_ylim(min(-0.05, np.nanmin([*fidelity["correlation"], 0]) - 0.03), 1)
-    axis.legend(frameon=False, fontsize=8, loc="upper right", ncols=2)
+    axis.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 0.98))
     plain(axis, "y")
     return figure
 
@@ -323,7 +324,7 @@ def leak_sentence(quick: pd.DataFrame, trained: pd.DataFrame) -> str:
     told = "All" if len(above) == len(most) + 1 else f"{len(above)} of {len(most) + 1}" if above else "None"
     return (f"With {differences['columns'].max()} pictures of each source and expression the lenient split adds {text}, and "
             f"{with_interval(arm['accuracy'], arm['low'], arm['high'], '+.2f')} for ARM. {told} of these intervals "
-            f"{'lie' if told != '1' else 'lies'} above 0: there, accuracy is partly memory of faces.")  # fmt: skip
+            f"{'lies' if len(above) == 1 else 'lie'} above 0: there, accuracy is partly memory of faces.")  # fmt: skip
 
 
 def _article(name: str) -> str:
@@ -385,7 +386,7 @@ def similarity_figure(table: pd.DataFrame) -> Figure:
             axis.plot(mine.loc[name, "similarity"], place, "o", color=colour, label=name if not place else None)
     for value, colour in ((0.54, OTHER), (0.28, OURS)):
         axis.plot(value, len(measures), "D", color="white", markeredgecolor=colour, markeredgewidth=1.8)
-    axis.set_yticks(range(len(measures) + 1), [*measures, "the paper (not named)"], color=INK)
+    axis.set_yticks(range(len(measures) + 1), [*measures, "the paper (measure not named)"], color=INK)
     axis.set_ylim(len(measures) + 0.6, -0.6)
     axis.set_xlabel("mean similarity of two faces", color=INK)
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

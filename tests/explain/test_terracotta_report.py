@@ -69,6 +69,12 @@ def test_table_seven_in_words(real, made, word):
     assert f"**{word}**" in report.generated_sentence(accuracies(RAFDB=real, GANimation=made))
 
 
+def test_a_classifier_that_guesses_compares_nothing():
+    """As often wrong on both is no success of the generator."""
+    assert "compares nothing" in report.generated_sentence(accuracies(RAFDB=0.1, GANimation=0.1))
+    assert "compares nothing" not in report.generated_sentence(accuracies(RAFDB=0.8, GANimation=0.8))
+
+
 def test_accuracies_are_whole_per_cents_and_gaps_are_dashes():
     """What was not shown has no accuracy."""
     table = study.beside(accuracies(ARM=0.5).assign(fear=np.nan), "table_one")
