@@ -407,17 +407,19 @@ def similarity_sentence(table: pd.DataFrame) -> str:
 
 
 def compared_figure(table: pd.DataFrame) -> Figure:
-    """Return the accuracy on other warriors by the way in which pictures were made more."""
+    """Return the accuracy on other warriors by the way in which pictures were made more: mean of the classes, and (ring) of pictures."""
     figure = Figure(figsize=(8, 0.4 * len(table) + 1), dpi=110, layout="constrained")
     axis = figure.subplots()
     for place, row in enumerate(table.to_dict("records")):
         colour = OTHER if row["way"] == "gan" else OURS
-        axis.plot([row["low"], row["high"]], [place] * 2, color=colour, linewidth=2)
-        axis.plot(row["of_pictures"], place, "o", color=colour, markersize=8)
+        axis.plot([row["classes_low"], row["classes_high"]], [place] * 2, color=colour, linewidth=2)
+        axis.plot(row["of_classes"], place, "o", color=colour, markersize=8)
+        axis.plot(row["of_pictures"], place, "o", color="white", markeredgecolor=QUIET, markersize=7)
     axis.axvline(GUESSING, color=LIGHT, linestyle=":", linewidth=1.2)
     axis.set_yticks(range(len(table)), [WAYS[way] for way in table["way"]], color=INK)
-    axis.set(xlim=(0, max(0.6, table["high"].max() + 0.03)), ylim=(len(table) - 0.4, -0.6))
-    axis.set_xlabel("share of other warriors told rightly · dotted: guessing", color=INK)
+    furthest = table[["classes_high", "of_pictures"]].max().max()
+    axis.set(xlim=(0, max(0.6, furthest + 0.03)), ylim=(len(table) - 0.4, -0.6))
+    axis.set_xlabel("told rightly among other warriors: mean of the classes · ring: share of all · dotted: guessing", color=INK)
     plain(axis, "x")
     return figure
 
@@ -426,13 +428,15 @@ def compared_sentence(table: pd.DataFrame) -> str:
     """Say whether GANimation's pictures help more than others at the same number of steps."""
     if table.empty or "gan" not in set(table["way"]):
         return "GANimation was not among the ways compared."
-    ordered = table.set_index("way")["of_pictures"].sort_values(ascending=False)
+    ordered = table.set_index("way")["of_classes"].sort_values(ascending=False)
     own, best = table.set_index("way").loc["gan"], ordered.index[0]
-    text = (f"With GANimation's pictures {with_interval(own['of_pictures'], own['low'], own['high'])} of {int(own['pictures'])} other "
-            "warriors are told rightly")  # fmt: skip
+    share = with_interval(own["of_classes"], own["classes_low"], own["classes_high"])
+    text = (f"With GANimation's pictures the classifier is right on {share} of {int(own['pictures'])} other warriors, mean of the "
+            "classes")  # fmt: skip
     if "none" in ordered:
-        gain = own["of_pictures"] - ordered["none"]
-        apart = "which may be chance" if abs(gain) < (own["high"] - own["low"]) / 2 else "which is more than chance would make"
+        gain = own["of_classes"] - ordered["none"]
+        chance = abs(gain) < (own["classes_high"] - own["classes_low"]) / 2
+        apart = "which may be chance" if chance else "which is more than chance would make"
         text += f", {abs(gain):.0%} {'more' if gain >= 0 else 'less'} than with the few alone, {apart}"
     last = f", last {WAYS[ordered.index[-1]]} ({ordered.iloc[-1]:.0%})" if len(ordered) > 1 else ""
     return text + f". Best is {WAYS[best]} ({ordered.iloc[0]:.0%}){last}."

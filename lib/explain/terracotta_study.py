@@ -23,7 +23,7 @@ from lib.explain import displacements
 from lib.explain.terracotta_parameters import TerracottaParameters
 from lib.expressions import EXPRESSIONS
 from lib.faces.landmarks import landmarks
-from lib.labellers import action_units, appearance
+from lib.labellers import action_units, agreement, appearance
 from lib.networks import arm
 from lib.published.tables import table as printed
 from lib.training import animated, animation, corpus, faces, ganimation, terracotta, warriors
@@ -251,11 +251,21 @@ def on_living(wanted: TerracottaParameters, data: Data, network: str) -> network
                             progress=compute.progress(f"epochs of {network} on living faces"))  # fmt: skip
 
 
+def said_of(trained: networks.Trained, wanted: TerracottaParameters, crops: np.ndarray) -> np.ndarray:
+    """Return what a classifier says of crops at its side, object (n,), shown in a random order drawn from the seed.
+
+    ARM as coded goes by the others in a batch too: in the order of a table these would be the same person, or the same expression.
+    """
+    order, found = np.random.default_rng([wanted.seed, 11]).permutation(len(crops)), np.full(len(crops), "", object)
+    found[order] = trained.says(crops[order], wanted.batch)
+    return found
+
+
 def answers(trained: networks.Trained, wanted: TerracottaParameters, some: TrainingFaces, truth=None) -> tuple:
     """Return (true expressions, predicted ones, subjects) of faces, as `terracotta.accuracies` wants them; unknown ones are left out."""
     truth = some.table["expression"].to_numpy(object) if truth is None else np.asarray(truth, object)
     known = np.isin(truth.astype(str), EXPRESSIONS)
-    return truth[known], trained.says(at(some.crops[known], wanted.side), wanted.batch), some.table["subject"].to_numpy()[known]
+    return truth[known], said_of(trained, wanted, at(some.crops[known], wanted.side)), some.table["subject"].to_numpy()[known]
 
 
 CLASSIFIERS = {"ResNet-18": ("resnet18", "strict", terracotta.SHARES), "ARM-1": ("arm", "strict", terracotta.SHARES),
@@ -280,7 +290,10 @@ def experiments(wanted: TerracottaParameters, faces_made: Generated, start: Path
         learned = parts == "train"
         made = networks.trained(settings(wanted, network), faces_made.crops[learned], faces_made.table["expression"][learned],
                                 start if wanted.start == "living" else None, compute.progress(f"epochs of {name}"))  # fmt: skip
-        found[name] = Split(name, how, parts, made.says(faces_made.crops, wanted.batch), made)
+        said = np.full(len(parts), "", object)
+        for part in set(parts):  # one after the other: company in a batch is of the same part
+            said[parts == part] = said_of(made, wanted, faces_made.crops[parts == part])
+        found[name] = Split(name, how, parts, said, made)
     return found
 
 
@@ -339,7 +352,7 @@ def real_and_generated(wanted: TerracottaParameters, data: Data, classifier: net
     shown = np.concatenate([at(rest.crops, wanted.side), at(made, wanted.side)])
     meant = np.repeat(np.array(["neutral", *goals], object), len(small))
     people = np.tile(rest.table["subject"].to_numpy(), 1 + len(goals))
-    found = {"RAFDB": (truth, said, who), "GANimation": (meant, classifier.says(shown, wanted.batch), people)}
+    found = {"RAFDB": (truth, said, who), "GANimation": (meant, said_of(classifier, wanted, shown), people)}
     return terracotta.accuracies(found, wanted.bootstrap, wanted.seed), made.reshape(len(goals), len(small), *small.shape[1:])
 
 
@@ -349,7 +362,7 @@ def real_and_generated(wanted: TerracottaParameters, data: Data, classifier: net
 def posture_tables(wanted: TerracottaParameters, data: Data, classifier: networks.Trained) -> pd.DataFrame:
     """Return the distribution of expressions within each posture, as planted or labelled, and as a classifier says: column `source`."""
     some = data.warriors["postures"]
-    said = some.table.assign(expression=classifier.says(at(some.crops, wanted.side), wanted.batch))
+    said = some.table.assign(expression=said_of(classifier, wanted, at(some.crops, wanted.side)))
     tables = {"shown": some.table, "ARM-1": said}
     found = [terracotta.postures(one).assign(source=name) for name, one in tables.items() if one["expression"].isin(EXPRESSIONS).any()]
     return pd.concat(found, ignore_index=True)
@@ -373,6 +386,8 @@ CHANGES = {"none": {}, "changes": {"changes": True}, "mixup": {"mixup": 0.4}, "c
 def compared(wanted: TerracottaParameters, data: Data, labels: pd.DataFrame, made: Generated, start: Path) -> pd.DataFrame:
     """Return how well ResNet-18 tells the expressions of other warriors, by how its few pictures were made more: `accuracies` and `way`.
 
+    classes_low, classes_high: the interval of `of_classes`, by which ways are compared: as most warriors are neutral, calling all of them
+    so is often right.
     All begin with the trunk trained on living faces and learn for the same number of steps from TW58 and what was made of it; tested on
     warriors of the two other sets, none of which is among them. "gan" has the last kept column of each source and expression, "rendered"
     the same expressions of the same warriors carved: as many pictures.
@@ -394,8 +409,20 @@ def compared(wanted: TerracottaParameters, data: Data, labels: pd.DataFrame, mad
         shown, names = (np.concatenate(parts) for parts in zip(base, more, strict=True))
         trained = networks.trained(settings(wanted, "resnet18", steps=wanted.steps, **CHANGES[way]), shown, names, start,
                                    compute.progress(f"epochs with {way}"))  # fmt: skip
-        said[way] = meant, trained.says(crops, wanted.batch), who
-    return terracotta.accuracies(said, wanted.bootstrap, wanted.seed).rename(columns={"row": "way"})
+        said[way] = meant, said_of(trained, wanted, crops), who
+    table = terracotta.accuracies(said, wanted.bootstrap, wanted.seed).rename(columns={"row": "way"})
+    ends = [_of_classes(*said[way], wanted.bootstrap, wanted.seed) for way in table["way"]]
+    return table.assign(classes_low=[low for low, _ in ends], classes_high=[high for _, high in ends])
+
+
+def _of_classes(truth: np.ndarray, said: np.ndarray, who: np.ndarray, resamples: int, seed: int) -> tuple[float, float]:
+    """Return the bootstrap's interval, over people, of the mean of the classes' accuracies; a class that is not drawn is left out."""
+    shown = (truth[:, None] == np.array(EXPRESSIONS, object)).astype(float)
+    codes = pd.factorize(pd.Series(who).astype(str))[0]
+    sums = agreement.summed(np.stack([shown * (truth == said)[:, None], shown], axis=1), codes)
+    drawn = np.tensordot(agreement.drawn(len(sums), resamples, seed), sums, 1)
+    each = np.divide(drawn[:, 0], drawn[:, 1], out=np.full(drawn[:, 0].shape, np.nan), where=drawn[:, 1] > 0)
+    return agreement.interval(np.nanmean(each, axis=1), len(sums))
 
 
 def _more(wanted: TerracottaParameters, data: Data, made: Generated, way: str) -> tuple | None:

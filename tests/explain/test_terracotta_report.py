@@ -193,11 +193,11 @@ def test_similarity_in_words_and_as_a_figure(low, high, word):
 
 def test_ways_in_words_and_as_a_figure():
     """GANimation's gain over the few alone, and whether chance explains it; best and last by name."""
-    ways = accuracies(none=0.3, gan=0.8, rendered=0.9).rename(columns={"row": "way"})
+    ways = accuracies(none=0.3, gan=0.8, rendered=0.9).rename(columns={"row": "way"}).assign(classes_low=0.2, classes_high=0.95)
     said = report.compared_sentence(ways)
     assert "50% more than with the few alone, which is more than chance" in said
     assert "Best is carved" in said and "last nothing (30%)" in said
-    near = accuracies(none=0.3, gan=0.3).rename(columns={"row": "way"})
+    near = accuracies(none=0.3, gan=0.3).rename(columns={"row": "way"}).assign(classes_low=0.2, classes_high=0.4)
     assert "which may be chance" in report.compared_sentence(near)
     assert "not among" in report.compared_sentence(pd.DataFrame(columns=["way"]))
     drawn(report.compared_figure(ways))

@@ -91,6 +91,20 @@ def test_generated_faces_leave_the_last_columns_out():
 # ---- classifiers
 
 
+def test_faces_are_shown_in_mixed_company_and_answered_in_order():
+    """Batches hold other faces than their neighbours of the table; every answer stands at its own face."""
+    shown = []
+
+    class Watched(world.Grey):
+        def says(self, crops, batch=32):
+            shown.extend(super().says(crops))
+            return super().says(crops)
+
+    some = world.people(70, "many", 34)
+    said = study.said_of(Watched(), world.wanted(), some.crops)
+    assert list(said) == list(some.table["expression"]) and shown != list(said)
+
+
 def test_training_settings_are_the_parameters():
     """What the notebook's reader sets is what is trained; a change of one training leaves the rest."""
     one = study.settings(world.wanted(mode="batch_independent", seed=4), "arm", steps=7)
@@ -174,8 +188,16 @@ def test_ways_are_compared_on_warriors_of_other_sets(monkeypatch):
     table = study.compared(wanted, data, labels, generated(wanted), "start")
     assert list(table["way"]) == list(wanted.ways) and set(table["pictures"]) == {28} and set(asked.values()) == {(2, "start")}
     assert sorted(asked) == [(False, 0, 0, 14), (False, 0, 0, 14 + 98), (False, 0, 1.0, 14), (False, 0.4, 0, 14), (True, 0, 0, 14)]
+    assert (table["of_classes"] == 1).all() and (table[["classes_low", "classes_high"]] == 1).all(axis=None)
     real = study.compared(wanted, world.data({"tw58"}), labels, generated(wanted), "start")
     assert "rendered" not in set(real["way"])  # a photograph cannot be carved again
+
+
+def test_calling_everybody_neutral_is_no_knowledge():
+    """Nine of ten neutral faces: the share of all is .9, the mean of the two classes one half, and its interval holds it."""
+    truth = np.array(["neutral"] * 90 + ["sad"] * 10, object)
+    low, high = study._of_classes(truth, np.full(100, "neutral", object), np.arange(100), 200, 0)
+    assert low == high == 0.5
 
 
 # ---- what else is asked
