@@ -87,7 +87,7 @@ class Settings(BaseModel):
 # `smooth` weighs a sum over the batch's pixels, of which there are ten times fewer here. `attention` above 0, as published, rewards
 # painting over, which few steps do not learn to do faithfully in the background; below 0 it rewards keeping the picture. None of this is
 # in the paper.
-DEMO = {"side": 64, "width": 16, "blocks": 2, "kernel": 3, "critic_width": 32, "critic_layers": 4, "deviation": None, "epochs": 5,
+DEMO = {"side": 64, "width": 16, "blocks": 2, "kernel": 3, "critic_width": 32, "critic_layers": 4, "deviation": None, "epochs": 4,
         "constant": 0, "critic_first": 14, "batch": 10, "rate": 1e-3, "critic_steps": 1, "units": 3000.0, "smooth": 1e-4,
         "attention": -1.2, "real": 25.0, "resized": True, "shift": 3, "grain": 0.07, "tint": 0.25, "doubt": 0.1, "average": 0.99,
         "clip": 100.0}  # fmt: skip
