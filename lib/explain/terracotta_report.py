@@ -371,7 +371,9 @@ def posture_sentence(table: pd.DataFrame) -> str:
     first = said.groupby("posture", sort=False).head(1)
     listed = "; ".join(f"{row['posture']}: {row['expression']} {with_interval(row['share'], row['low'], row['high'])}"
                        for row in first.to_dict("records"))  # fmt: skip
-    return f"Most often seen, with Wilson's interval: {listed}. Five groups of six to 25 pictures cannot be told apart by less than that."
+    sizes = first["pictures"]
+    return (f"Most often seen, with Wilson's interval: {listed}. Groups of {sizes.min()} to {sizes.max()} pictures cannot be told apart "
+            "by less than that.")  # fmt: skip
 
 
 def similarity_figure(table: pd.DataFrame) -> Figure:
