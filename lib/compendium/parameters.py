@@ -24,6 +24,7 @@ SCHEMAS = {
     "04_training": "lib.training.parameters:TrainingParameters",
     "05_metrics": "lib.training.metrics_parameters:MetricsParameters",
     "06_gradcam": "lib.explain.parameters:GradcamParameters",
+    "07_terracotta_gan_augmentation": "lib.explain.terracotta_parameters:TerracottaParameters",
     "08_lime_ekman": "lib.explain.lime_parameters:LimeEkmanParameters",
     "10_published_numbers": "lib.published.parameters:PublishedNumbersParameters",
 }

@@ -23,7 +23,7 @@ ANSWERS = ("picture", "attention", "colour")  # of the generator, in this order
 
 
 def generator(side: int = 128, width: int = 64, blocks: int = 6, units: int = 17, kernel: int = 7, deviation: float | None = DEVIATION,
-              seed: int = 0) -> keras.Model:  # fmt: skip
+              seed: int = 0, resized: bool = False) -> keras.Model:  # fmt: skip
     """Return the generator with fresh weights: {"picture" (n, side, side, 3) 0..255, "units" (n, units) 0..5} to a dictionary.
 
     It gives "picture" (n, side, side, 3) 0..255, what came of it; "attention" (n, side, side, 1) 0..1, 1 where the picture is kept as it
@@ -31,13 +31,15 @@ def generator(side: int = 128, width: int = 64, blocks: int = 6, units: int = 17
     twice and four times as many in the next; blocks: residual blocks; units: Action Units. With the default values 8,471,296 parameters, as
     published. kernel: side of the first and last convolutions, for small computers: the paper's is 7. deviation: of the fresh kernels'
     normal distribution; None draws as He et al. (2015) do, for narrow networks, in which .02 fades. seed: of the fresh weights.
+    resized: grow by interpolation and a convolution of 3 x 3 (Odena et al. 2016) instead of by transposed convolutions, as published,
+    which leave a pattern of their strides in what a briefly trained generator paints.
     """
     if side < 16 or side % 4 or min(width, units) < 1 or blocks < 0 or kernel < 1 or not kernel % 2:
         raise ParameterError(f"Received side {side}, width {width}, blocks {blocks}, units {units} and kernel {kernel} for GANimation's "
                              "generator; expected a side of at least 16 that is a multiple of 4, at least 1, 0 and 1, and an odd "
                              "kernel.")  # fmt: skip
     picture, wanted = layers.Input((side, side, 3), name="picture"), layers.Input((units,), name="units")
-    features = _body(_told(picture, wanted, side, units), width, blocks, kernel)
+    features = _body(_told(picture, wanted, side, units), width, blocks, kernel, resized)
     last = {"padding": "same", "use_bias": False}
     colour = layers.Conv2D(3, kernel, activation="tanh", name="colour_signed", **last)(features)
     colour = layers.Rescaling(GREY, GREY, name="colour")(colour)
@@ -55,7 +57,7 @@ def _told(picture, wanted, side: int, units: int):
     return layers.Concatenate(name="told")([layers.Rescaling(1 / GREY, -1.0, name="ready")(picture), planes])
 
 
-def _body(x, width: int, blocks: int, kernel: int):
+def _body(x, width: int, blocks: int, kernel: int, resized: bool):
     x = _normal(layers.Conv2D(width, kernel, padding="same", use_bias=False, name="first")(x), "first")
     for number in (1, 2):
         x = layers.Conv2D(width * 2**number, 4, strides=2, padding="same", use_bias=False, name=f"down_{number}")(x)
@@ -63,9 +65,15 @@ def _body(x, width: int, blocks: int, kernel: int):
     for number in range(1, blocks + 1):
         x = _block(x, 4 * width, f"block_{number}")
     for number in (1, 2):
-        x = layers.Conv2DTranspose(4 * width // 2**number, 4, strides=2, padding="same", use_bias=False, name=f"up_{number}")(x)
-        x = _normal(x, f"up_{number}")
+        x = _normal(_grown(x, 4 * width // 2**number, f"up_{number}", resized), f"up_{number}")
     return x
+
+
+def _grown(x, filters: int, name: str, resized: bool):
+    if not resized:
+        return layers.Conv2DTranspose(filters, 4, strides=2, padding="same", use_bias=False, name=name)(x)
+    x = layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_resized")(x)
+    return layers.Conv2D(filters, 3, padding="same", use_bias=False, name=name)(x)
 
 
 def _normal(x, name: str, active: bool = True):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,6 +29,7 @@ with silent():
 SOURCES = ("lib.networks.ganimation", "lib.training.ganimation", "lib.training.fitting")
 CHECK_EVERY = 50  # steps after which the losses are looked at: a training that became NaN must not go on for an epoch
 PROBES = 8  # pictures on which the generator is watched
+OCTAVES = (4, 8, 16, 32)  # parts of the side: the grids of coarse noise in what the critic reads units from, beside one of pixels
 CONSTANT = 0.005  # of 0..1: where the answers to different pictures differ by less than this part of what the pictures do
 COLUMNS = ("epoch", "rate", "critic", "critic_units", "penalty", "generator", "generator_units", "cycle", "attention", "smooth",
            "kept", "changed", "moved", "variety", "seconds")  # fmt: skip
@@ -51,31 +53,44 @@ class Settings(BaseModel):
     deviation: float | None = Field(0.02, gt=0, description="of the fresh kernels; None draws as He et al. (2015), for narrow networks")
     epochs: int = Field(30, ge=1, description="epochs in all, after the critic's own")
     constant: int = Field(20, ge=0, description="epochs before the learning rate falls along a line to 0")
-    critic_first: int = Field(0, ge=0, description="epochs in which only the critic learns; 0 in the published code")
+    critic_first: int = Field(0, ge=0, description="epochs before all others in which only the critic learns, of real pictures, to read "
+                              "their Action Units; 0 in the published code")
+    resized: bool = Field(False, description="the generator grows by interpolation instead of by transposed convolutions")
+    shift: int = Field(0, ge=0, description="pixels by which what the critic reads units from is moved at most; 0 in the published code")
+    grain: float = Field(0.0, ge=0, description="deviation of noise in what it reads units from, of pictures in -1 to 1; 0 as published")
     batch: int = Field(25, ge=1, description="pictures a step")
     rate: float = Field(1e-4, gt=0, description="learning rate of both networks")
     beta_1: float = Field(0.5, ge=0, lt=1, description="of Adam")
     beta_2: float = Field(0.999, ge=0, lt=1, description="of Adam")
+    clip: float = Field(0.0, ge=0, description="length to which the slopes of a network's weights are cut; 0: never, as published")
     critic_steps: int = Field(5, ge=1, description="steps of the critic for one of the generator")
+    tint: float = Field(0.0, ge=0, description="deviation by which colours are mixed in what it reads units from; 0 as published")
+    doubt: float = Field(0.0, ge=0, description="weight, in parts of `units`, of reading generated pictures as their sources; "
+                         "0 in the published code")
     real: float = Field(1.0, ge=0, description="weight of the critic's answer real or not")
     units: float = Field(4000.0, ge=0, description="weight of the Action Units' squared error, which is divided by the batch once more")
     cycle: float = Field(10.0, ge=0, description="weight of the way there and back")
     attention: float = Field(0.1, description="weight of the attention mask's mean; below 0 rewards keeping the picture")
     smooth: float = Field(1e-5, ge=0, description="weight of the mask's differences between neighbours, summed over the batch")
     penalty: float = Field(10.0, ge=0, description="weight of the gradient penalty")
+    average: float = Field(0.0, ge=0, lt=1, description="share that the generator's running mean of weights keeps a step, and that mean is "
+                           "what is returned; 0: the last weights, as published")
     noise: float = Field(0.5, ge=0, description="largest change of a wanted intensity (0 to 5), uniform; .1 of 0 to 1 in the code")
     mirrored: bool = Field(True, description="half of the pictures mirrored")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of fresh weights, order and draws")
 
 
-# Minutes on two cores: a narrow pair on pictures of 64 pixels. Fewer critic steps, and a critic that knows the units before the generator
-# asks it, because a generator of few steps learns from nothing else. `smooth` weighs a sum over the batch's pixels, of which there are ten
-# times fewer here. A weight of `attention` above 0, as published, rewards painting over, which few steps do not learn to do faithfully in
-# the background; below 0 it rewards keeping the picture. `real` at 1 leaves a narrow generator its pattern of strides,
-# which the critic takes for units and nobody else does. None of this is in the paper.
-DEMO = {"side": 64, "width": 16, "blocks": 2, "kernel": 3, "critic_width": 24, "critic_layers": 4, "deviation": None, "epochs": 10,
-        "constant": 6, "critic_first": 4, "batch": 10, "rate": 1e-3, "critic_steps": 2, "units": 2500.0, "smooth": 1e-4,
-        "attention": -0.7, "real": 20.0}  # fmt: skip
+# Minutes on two cores: a narrow pair on pictures of 64 pixels. `critic_first`: a generator of few steps learns from nothing but a critic
+# that already reads units well, which costs little to learn alone. `shift`, `grain` and `tint`: so that it reads them off the form of
+# brows and mouths. `doubt`: so that a pattern which pleases the critic and nobody else stops doing so. `resized`: no pattern of strides.
+# `average`, `clip` and a rate that falls at once: few steps do not come to rest by themselves, and without the clip they may diverge.
+# `smooth` weighs a sum over the batch's pixels, of which there are ten times fewer here. `attention` above 0, as published, rewards
+# painting over, which few steps do not learn to do faithfully in the background; below 0 it rewards keeping the picture. None of this is
+# in the paper.
+DEMO = {"side": 64, "width": 16, "blocks": 2, "kernel": 3, "critic_width": 32, "critic_layers": 4, "deviation": None, "epochs": 4,
+        "constant": 0, "critic_first": 14, "batch": 10, "rate": 1e-3, "critic_steps": 1, "units": 3000.0, "smooth": 1e-4,
+        "attention": -1.2, "real": 25.0, "resized": True, "shift": 3, "grain": 0.07, "tint": 0.25, "doubt": 0.1, "average": 0.99,
+        "clip": 100.0}  # fmt: skip
 
 
 class Trained(NamedTuple):
@@ -90,17 +105,49 @@ class Trained(NamedTuple):
 # ---- losses
 
 
-def critic_loss(pair: tuple, wanted: Settings, pictures, units, desired) -> tuple:
+def critic_loss(pair: tuple, wanted: Settings, pictures, units, desired, *look) -> tuple:
     """Return the critic's loss without the penalty, and its parts by name; `fake` among them: what the generator made of the pictures.
 
     pictures (n, S, S, 3) 0..255; units, desired (n, k) 0..5. -mean D(real) + mean D(fake) + MSE of the units of the real.
     """
     generator, critic = pair
     fake = ops.stop_gradient(generator({"picture": pictures, "units": desired})["picture"])
-    said, of_fake = critic(pictures), critic(fake)
+    said, of_fake = (judged(critic, wanted, one, *look) for one in (pictures, fake))
     distance = wanted.real * (ops.mean(of_fake["realness"]) - ops.mean(said["realness"]))
     error = wanted.units * units_error(said["units"], units)
+    if wanted.doubt:  # not in the paper: what the generator painted is not yet a unit, so that what only pleases the critic stops doing so
+        error = error + wanted.doubt * wanted.units * units_error(of_fake["units"], units)
     return distance + error, {"critic": distance, "critic_units": error, "fake": fake}
+
+
+def reading_loss(pair: tuple, wanted: Settings, pictures, units, *look) -> tuple:
+    """Return the critic's loss of its first epochs, and it by name: of the units it reads in real pictures alone."""
+    error = wanted.units * units_error(pair[1](shown(wanted, pictures, *look))["units"], units)
+    return error, {"critic_units": error}
+
+
+def judged(critic: keras.Model, wanted: Settings, pictures, *look) -> dict:
+    """Return the critic's answers: how real pictures (n, S, S, 3) are as they are, and the units of what is `shown` of them."""
+    if not look or not (wanted.shift or wanted.grain or wanted.tint):
+        return critic(pictures)
+    return {"realness": critic(pictures)["realness"], "units": critic(shown(wanted, pictures, *look))["units"]}
+
+
+def shown(wanted: Settings, pictures, moved=None, grain=None, mixed=None):
+    """Return what the critic reads units from, of pictures (n, S, S, 3) 0..255: moved by `moved` (2,) rows and columns, tinted, with noise.
+
+    grain: (n, S, S, 3), of deviation 1 in each octave; mixed: (n, 3, 3), what becomes of the colours. A critic that reads units whatever
+    the noise, the colours and the place cannot be pleased by a pattern that nobody else sees, which few steps leave in what a generator
+    paints. Not in the paper: its critic reads the pictures themselves.
+    """
+    if wanted.shift and moved is not None:
+        for axis in (1, 2):  # the border goes on beyond
+            places = ops.arange(wanted.side) + ops.cast(moved[axis - 1], "int32")
+            pictures = ops.take(pictures, ops.clip(places, 0, wanted.side - 1), axis=axis)
+    if wanted.tint and mixed is not None:
+        flat = ops.reshape(pictures - networks.GREY, (-1, wanted.side * wanted.side, 3))
+        pictures = ops.reshape(ops.matmul(flat, mixed), (-1, wanted.side, wanted.side, 3)) + networks.GREY
+    return pictures + wanted.grain * networks.GREY * grain if wanted.grain and grain is not None else pictures
 
 
 def units_error(said, units):
@@ -121,12 +168,12 @@ def penalty_loss(pair: tuple, wanted: Settings, pictures, fake, mix) -> tuple:
     return loss, {"penalty": loss}
 
 
-def generator_loss(pair: tuple, wanted: Settings, pictures, units, desired) -> tuple:
+def generator_loss(pair: tuple, wanted: Settings, pictures, units, desired, *look) -> tuple:
     """Return the generator's loss and its parts: seem real, show the units desired, find the way back, look where it must, smoothly."""
     generator, critic = pair
     there = generator({"picture": pictures, "units": desired})
     back = generator({"picture": there["picture"], "units": units})
-    said = critic(there["picture"])
+    said = judged(critic, wanted, there["picture"], *look)
     masks = (there["attention"], back["attention"])
     parts = {
         "generator": -wanted.real * ops.mean(said["realness"]),
@@ -246,17 +293,26 @@ def train(pictures, units, folder, settings: Settings | dict | None = None, prog
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     pair, optimisers, steps = assembled(wanted, units.shape[1])
-    state = _state(pair, optimisers)
+    steady = _steady(pair[0], wanted, units.shape[1])
+    state = _state(pair, optimisers, steady)
     history = fitting._taken(folder / fitting.CHECKPOINT, state) if (folder / fitting.CHECKPOINT).exists() else []
     total = wanted.critic_first + wanted.epochs
     for epoch in range(len(history), total):
-        history.append(_epoch(pair, optimisers, steps, wanted, pictures, units, epoch))
+        history.append(_epoch(pair, optimisers, steps, wanted, pictures, units, epoch, steady))
         write_atomically(folder / fitting.HISTORY, pd.DataFrame(history, columns=COLUMNS).to_csv(index=False))
         check_going(history[-1])
         fitting._write(folder / fitting.CHECKPOINT, state, history)
         if progress:
             progress(epoch + 1, total)
-    return Trained(*pair, pd.DataFrame(history, columns=COLUMNS), wanted)
+    return Trained(steady or pair[0], pair[1], pd.DataFrame(history, columns=COLUMNS), wanted)
+
+
+def read(folder, settings: Settings, units: int = len(UNIT_COLUMNS)) -> Trained:
+    """Return what `train` left in a folder, for as many Action Units. Raises WeightsError where the checkpoint is missing or another's."""
+    pair, optimisers, _ = assembled(settings, units)
+    steady = _steady(pair[0], settings, units)
+    history = fitting._taken(Path(folder) / fitting.CHECKPOINT, _state(pair, optimisers, steady))
+    return Trained(steady or pair[0], pair[1], pd.DataFrame(history, columns=COLUMNS), settings)
 
 
 def check_faces(pictures, units, side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -291,15 +347,34 @@ def check_units(units) -> np.ndarray:
 
 def assembled(wanted: Settings, units: int) -> tuple:
     """Return (generator, critic), their optimisers, and the steps by name: critic, penalty, generator."""
-    pair = (networks.generator(wanted.side, wanted.width, wanted.blocks, units, wanted.kernel, wanted.deviation, wanted.seed),
+    pair = (_generator(wanted, units),
             networks.critic(wanted.side, wanted.critic_width, wanted.critic_layers, units, wanted.deviation, wanted.seed + 1))  # fmt: skip
-    optimisers = tuple(keras.optimizers.Adam(wanted.rate, wanted.beta_1, wanted.beta_2) for _ in pair)
+    optimisers = tuple(keras.optimizers.Adam(wanted.rate, wanted.beta_1, wanted.beta_2, global_clipnorm=wanted.clip or None) for _ in pair)
     for network, optimiser in zip(pair, optimisers, strict=True):
         optimiser.build(network.trainable_variables)
     # The penalty is a step of its own, as coded, on the critic's own moments.
-    parts = {"critic": (critic_loss, 1), "penalty": (penalty_loss, 1), "generator": (generator_loss, 0)}
+    parts = {"reading": (reading_loss, 1), "critic": (critic_loss, 1), "penalty": (penalty_loss, 1), "generator": (generator_loss, 0)}
     return pair, optimisers, {name: stepper(_bound(loss, pair, wanted), pair[which], optimisers[which], pair)
                               for name, (loss, which) in parts.items()}  # fmt: skip
+
+
+def _generator(wanted: Settings, units: int) -> keras.Model:
+    return networks.generator(wanted.side, wanted.width, wanted.blocks, units, wanted.kernel, wanted.deviation, wanted.seed, wanted.resized)
+
+
+def _steady(generator: keras.Model, wanted: Settings, units: int) -> keras.Model | None:
+    """Return a generator that is to hold the running mean of another's weights, so far the same; None where the settings want none."""
+    if not wanted.average:
+        return None
+    steady = _generator(wanted, units)
+    steady.set_weights(generator.get_weights())
+    return steady
+
+
+def _averaged(means: list[np.ndarray], generator: keras.Model, share: float) -> None:
+    """Move the running means of a generator's weights a step toward what the weights are now."""
+    for mean, weight in zip(means, generator.weights, strict=True):
+        mean += (1 - share) * (ops.convert_to_numpy(weight) - mean)
 
 
 def _bound(loss: Callable, pair: tuple, wanted: Settings) -> Callable:
@@ -313,41 +388,64 @@ def rate_of(wanted: Settings, epoch: int) -> float:
 
 
 def batches(wanted: Settings, pictures, units, epoch: int) -> Iterator[tuple]:
-    """Yield (pictures, units, desired, mix) of an epoch: a smaller last batch is left out. All draws are of (seed, epoch, number).
+    """Yield (pictures, units, desired, mix, moved, grain, mixed) of an epoch; a smaller last batch is left out. All is drawn from (seed,
+    epoch, number).
 
-    desired: the units of another face with a little noise, not clipped, as coded; mix: (n, 1, 1, 1) for the penalty.
+    desired: the units of another face with a little noise, not clipped, as coded; mix: (n, 1, 1, 1) for the penalty; the rest
+    for `shown`.
     """
     size, order = min(wanted.batch, len(pictures)), fitting.order(len(pictures), wanted.seed, epoch)
     for number in range(len(order) // size):
         rows, generator = np.sort(order[number * size:(number + 1) * size]), np.random.default_rng([wanted.seed, epoch, number])
         others = units[generator.integers(len(units), size=size)]
         desired = others + generator.uniform(-wanted.noise, wanted.noise, others.shape)
-        shown, turned = np.array(pictures[rows]), generator.random(size) < 0.5 * wanted.mirrored
-        shown[turned] = shown[turned, :, ::-1]
-        yield shown, units[rows], desired.astype(np.float32), generator.random((size, 1, 1, 1)).astype(np.float32)
+        taken, turned = np.array(pictures[rows]), generator.random(size) < 0.5 * wanted.mirrored
+        taken[turned] = taken[turned, :, ::-1]
+        mix = generator.random((size, 1, 1, 1)).astype(np.float32)
+        moved = generator.integers(-wanted.shift, wanted.shift + 1, 2).astype(np.float32)
+        mixed = (np.eye(3) + wanted.tint * generator.standard_normal((size, 3, 3))).astype(np.float32)
+        yield taken, units[rows], desired.astype(np.float32), mix, moved, noise(generator, size, wanted), mixed
 
 
-def _epoch(pair, optimisers, steps: dict, wanted: Settings, pictures, units, epoch: int) -> dict:
+def noise(generator: np.random.Generator, count: int, wanted: Settings) -> np.ndarray:
+    """Return noise float32 (count, S, S, 3) that has deviation 1 at the nodes of each of OCTAVES grids, interpolated; 0 without grain."""
+    if not wanted.grain:
+        return np.zeros((1, 1, 1, 1), np.float32)
+    found = np.zeros((count, wanted.side, wanted.side, 3), np.float32)
+    for nodes in (wanted.side, *(max(wanted.side // part, 1) for part in OCTAVES)):
+        for one in found:
+            one += cv2.resize(generator.standard_normal((nodes, nodes, 3), np.float32), (wanted.side, wanted.side))
+    return found
+
+
+def _epoch(pair, optimisers, steps: dict, wanted: Settings, pictures, units, epoch: int, steady=None) -> dict:
     """Train an epoch and return its row of the learning curves: means of the losses, and what the generator does to the probes."""
     started, rate = time.monotonic(), rate_of(wanted, epoch)
     for optimiser in optimisers:
         optimiser.learning_rate.assign(rate)
     size = max(len(pictures) // min(wanted.batch, len(pictures)), 1)
-    found = {}
-    for number, (shown, real, desired, mix) in enumerate(batches(wanted, pictures, units, epoch)):
-        parts = dict(steps["critic"](shown, real, desired))
-        parts |= steps["penalty"](shown, parts.pop("fake"), mix)
-        # Counted through all epochs, so that an epoch of fewer batches than critic steps trains the generator too.
-        if epoch >= wanted.critic_first and (epoch * size + number + 1) % wanted.critic_steps == 0:
-            parts |= steps["generator"](shown, real, desired)
+    found, means = {}, [np.array(weight) for weight in steady.get_weights()] if steady else []
+    for number, (taken, real, desired, mix, *look) in enumerate(batches(wanted, pictures, units, epoch)):
+        if epoch < wanted.critic_first:
+            parts = steps["reading"](taken, real, *look)
+        else:
+            parts = dict(steps["critic"](taken, real, desired, *look))
+            parts |= steps["penalty"](taken, parts.pop("fake"), mix)
+            # Counted through all epochs, so that an epoch of fewer batches than critic steps trains the generator too.
+            if (epoch * size + number + 1) % wanted.critic_steps == 0:
+                parts |= steps["generator"](taken, real, desired, *look)
+                if steady:
+                    _averaged(means, pair[0], wanted.average)
         for name, value in parts.items():
             found.setdefault(name, []).append(value)
         if number % CHECK_EVERY == 0:
             _check_numbers({name: float(value) for name, value in parts.items()}, epoch, rate)
-    means = {name: float(np.mean([float(value) for value in values])) for name, values in found.items()}
-    seen = watched(pair[0], pictures[:PROBES], units[:PROBES])
-    _check_numbers(means | seen, epoch, rate)
-    return {"epoch": epoch + 1, "rate": rate, **{name: means.get(name, np.nan) for name in COLUMNS[2:10]},
+    if steady:
+        steady.set_weights(means)
+    losses = {name: float(np.mean([float(value) for value in values])) for name, values in found.items()}
+    seen = watched(steady or pair[0], pictures[:PROBES], units[:PROBES])
+    _check_numbers(losses | seen, epoch, rate)
+    return {"epoch": epoch + 1, "rate": rate, **{name: losses.get(name, np.nan) for name in COLUMNS[2:10]},
             **seen, "seconds": round(time.monotonic() - started, 3)}  # fmt: skip
 
 
@@ -379,7 +477,8 @@ def _check_numbers(row: dict, epoch: int, rate: float) -> None:
                        "expected a number. The last good epoch is kept. Give a smaller `rate` or weight of the units.")  # fmt: skip
 
 
-def _state(pair: tuple, optimisers: tuple) -> dict:
+def _state(pair: tuple, optimisers: tuple, steady=None) -> dict:
     """Return all that decides how the training goes on, by a name that says its place."""
     found = dict(zip(("generator", "critic", "generator_optimiser", "critic_optimiser"), (*pair, *optimisers), strict=True))
+    found |= {"steady": steady} if steady else {}
     return {f"{part}/{number:04d}": variable for part, owner in found.items() for number, variable in enumerate(owner.variables)}

@@ -42,6 +42,11 @@ def test_parameters_follow_the_layers_of_the_paper_for_other_sizes():
     assert ganimation.critic(side, width, 3, units).count_params() == expected
 
 
+def test_a_generator_that_grows_by_interpolation_has_kernels_of_three_instead_of_four():
+    plain, resized = (ganimation.generator(16, 4, 1, 3, 3, None, resized=how) for how in (False, True))
+    assert plain.count_params() - resized.count_params() == (16 - 9) * (16 * 8 + 8 * 4)
+
+
 def test_the_answer_is_the_picture_where_attention_is_and_the_colour_elsewhere(small):
     given = inputs()
     found = answered(small, given)

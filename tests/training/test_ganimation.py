@@ -22,7 +22,7 @@ def pair():
 
 
 def one_batch():
-    """Return the first batch as tensors float32: pictures, units, desired units, mix."""
+    """Return the first batch as tensors float32: pictures, units, desired units, mix, moved, grain, mixed."""
     import keras
 
     return [keras.ops.convert_to_tensor(part, "float32") for part in next(ganimation.batches(WANTED, PICTURES, UNITS, 0))]
@@ -37,7 +37,7 @@ def signed(values):
 
 def test_the_critics_loss_is_the_distance_of_real_and_fake_and_the_units_error(pair):
     """Each number worked out in numpy from what the two networks answer; the units' error is divided by the batch once more."""
-    shown, units, desired, _ = one_batch()
+    shown, units, desired, *_ = one_batch()
     fake = np.asarray(pair[0]({"picture": shown, "units": desired})["picture"])
     real_said, fake_said = ({name: np.asarray(value) for name, value in pair[1](x).items()} for x in (shown, fake))
     total, parts = ganimation.critic_loss(pair, WANTED, shown, units, desired)
@@ -52,7 +52,7 @@ def test_the_critics_loss_is_the_distance_of_real_and_fake_and_the_units_error(p
 def test_the_generators_loss_has_its_five_parts_at_their_weights(pair):
     import keras
 
-    shown, units, desired, _ = one_batch()
+    shown, units, desired, *_ = one_batch()
     there = {name: np.asarray(value) for name, value in pair[0]({"picture": shown, "units": desired}).items()}
     back = {name: np.asarray(value) for name, value in pair[0](
         {"picture": keras.ops.convert_to_tensor(there["picture"]), "units": units}).items()}  # fmt: skip
@@ -99,6 +99,40 @@ def test_roughness_of_a_mask_is_the_sum_over_neighbours():
     assert float(ganimation.roughness(np.ones((2, 3, 4, 1), "float32"))) == 0
 
 
+LOOKING = WANTED.model_copy(update={"shift": 3, "grain": 0.2, "tint": 0.3})
+
+
+def test_what_the_critic_is_shown_is_moved_tinted_and_grained_and_by_default_left_alone():
+    """Against numpy: edges go on beyond, colours are mixed about grey, noise of pictures in -1 to 1 is added."""
+    shown = RNG.uniform(0, 255, (2, 16, 16, 3)).astype("float32")
+    grain, mixed = RNG.normal(0, 1, shown.shape).astype("float32"), RNG.normal(0, 1, (2, 3, 3)).astype("float32")
+    look = (np.float32([2, -3]), grain, mixed)
+    rows, columns = np.clip(np.arange(16) + 2, 0, 15), np.clip(np.arange(16) - 3, 0, 15)
+    expected = np.einsum("nhwc,ncd->nhwd", shown[:, rows][:, :, columns] / 127.5 - 1, mixed) + 0.2 * grain
+    assert np.allclose(np.asarray(ganimation.shown(LOOKING, shown, *look)) / 127.5 - 1, expected, atol=1e-4)
+    assert ganimation.shown(WANTED, shown, *look) is shown and ganimation.shown(LOOKING, shown) is shown
+
+
+def test_the_noise_has_every_octave_and_a_seed():
+    """At its own nodes each octave has deviation 1; interpolated it has less, and whole fields are not white."""
+    one, again = (ganimation.noise(np.random.default_rng(3), 30, LOOKING) for _ in range(2))
+    assert np.array_equal(one, again) and one.shape == (30, 16, 16, 3) and abs(one.mean()) < 0.5
+    assert 1.2 < one.std() < np.sqrt(5) + 0.1
+    neighbours = np.corrcoef(one[:, :, 1:].ravel(), one[:, :, :-1].ravel())[0, 1]
+    assert 0.2 < neighbours < 0.9
+    assert not ganimation.noise(np.random.default_rng(3), 30, WANTED).any()
+
+
+def test_reading_is_of_real_pictures_alone_and_doubt_adds_the_error_of_fakes_read_as_their_sources(pair):
+    shown, units, desired, _, *look = one_batch()
+    read, fake = (np.asarray(pair[1](x)["units"]) for x in (shown, pair[0]({"picture": shown, "units": desired})["picture"]))
+    real_error, fake_error = (4000 * np.mean((said / 5 - np.asarray(units) / 5) ** 2) / 4 for said in (read, fake))
+    assert float(ganimation.reading_loss(pair, WANTED, shown, units, *look)[0]) == pytest.approx(real_error, rel=1e-4)
+    plain, doubting = (float(ganimation.critic_loss(pair, wanted, shown, units, desired)[0])
+                       for wanted in (WANTED, WANTED.model_copy(update={"doubt": 0.3})))  # fmt: skip
+    assert doubting - plain == pytest.approx(0.3 * fake_error, rel=1e-3)
+
+
 # ---- schedule and draws
 
 
@@ -125,7 +159,7 @@ def test_an_epochs_batches_are_drawn_from_seed_and_epoch_and_show_every_face_onc
     assert not np.array_equal(one[0][2], other[0][2])
     rows = np.concatenate([batch[1] for batch in one])
     assert len(one) == 2 and len(np.unique(rows, axis=0)) == 8  # the smaller last batch is left out
-    for shown, units, desired, mix in one:
+    for shown, units, desired, mix, *_ in one:
         place = [int(np.abs(UNITS - row).sum(axis=1).argmin()) for row in units]
         assert all(np.array_equal(x, PICTURES[n]) or np.array_equal(x, PICTURES[n][:, ::-1]) for x, n in zip(shown, place, strict=True))
         nearest = np.abs(desired[:, None] - UNITS[None]).max(axis=2).min(axis=1)
@@ -144,6 +178,51 @@ def test_the_generator_learns_once_in_so_many_steps_of_the_critic(monkeypatch):
         ganimation._epoch((None, None), (), steps, wanted, PICTURES, UNITS, epoch)
         counts.append(len(turns))
     assert counts == [0, 0, 1, 1, 2]
+
+
+def test_the_critics_own_epochs_only_read(monkeypatch):
+    """Neither the generator nor the critic's answer real or not is asked for before `critic_first` epochs are over."""
+    turns = []
+    steps = {name: lambda *a, name=name: turns.append(name) or {"critic_units": 1.0, "fake": 0.0} for name in
+             ("reading", "critic", "penalty", "generator")}  # fmt: skip
+    monkeypatch.setattr(ganimation, "watched", lambda *a: dict.fromkeys(("kept", "changed", "moved", "variety"), 1.0))
+    wanted = WANTED.model_copy(update={"critic_first": 1, "critic_steps": 1})
+    row = ganimation._epoch((None, None), (), steps, wanted, PICTURES, UNITS, 0)
+    assert turns == ["reading"] * 2 and np.isnan(row["critic"]) and row["critic_units"] == 1
+    steps["critic"] = lambda *a: {"critic": 1.0, "fake": 0.0}
+    ganimation._epoch((None, None), (), steps, wanted, PICTURES, UNITS, 1)
+    assert turns[2:] == ["penalty", "generator"] * 2
+
+
+def test_the_running_mean_of_weights_follows_its_formula():
+    """After k equal steps from 0 toward 1 the mean is 1 - share^k."""
+
+    class Still:
+        weights = (np.ones(3, np.float32), np.ones((2, 2), np.float32))
+
+    means = [np.zeros_like(weight) for weight in Still.weights]
+    for _ in range(5):
+        ganimation._averaged(means, Still, 0.9)
+    assert all(np.allclose(mean, 1 - 0.9**5) for mean in means)
+
+
+@pytest.mark.slow
+def test_the_mean_of_weights_is_what_is_returned_kept_and_gone_on_with(tmp_path):
+    """A share of nearly 1 leaves the generator as it was drawn, though it was trained; a killed training ends the same."""
+    wanted = WANTED.model_copy(update={"average": 0.999999, "clip": 1.0})
+
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ganimation.train(PICTURES, UNITS, tmp_path, wanted, interrupt)
+    ended = ganimation.train(PICTURES, UNITS, tmp_path, wanted).generator.get_weights()
+    fresh = ganimation.assembled(wanted, 3)[0][0].get_weights()
+    assert all(np.allclose(one, other, atol=1e-4) for one, other in zip(ended, fresh, strict=True))
+    again = ganimation.read(tmp_path, wanted, 3).generator.get_weights()
+    assert all(np.array_equal(one, other) for one, other in zip(ended, again, strict=True))
+    with np.load(tmp_path / fitting.CHECKPOINT) as kept:
+        assert not np.allclose(kept["generator/0000"], kept["steady/0000"], atol=1e-4)
 
 
 # ---- training
@@ -190,7 +269,7 @@ def test_a_checkpoint_of_other_networks_is_refused(whole, tmp_path):
 def test_the_penalty_step_moves_the_critic_alone(whole):
     pair, _, steps = ganimation.assembled(WANTED, 3)
     before = [network.get_weights() for network in pair]
-    shown, _, _, mix = one_batch()
+    shown, _, _, mix, *_ = one_batch()
     steps["penalty"](shown, shown[::-1], mix)
     same = [all(np.array_equal(a, b) for a, b in zip(old, network.get_weights(), strict=True))
             for old, network in zip(before, pair, strict=True)]  # fmt: skip
