@@ -68,15 +68,16 @@ def atelier_artworks(portraits: int = 480, others: int = 240, side: int = 128, r
     specs.check_count(side, "side", 64, 512), specs.check_count(seed, "seed", 0, 2**31 - 1)
     from lib.training.kept import kept  # it knows the machinery only
 
-    settings = {"portraits": portraits, "others": others, "side": side, "regime": regime, "seed": seed,
-                "reliability": float(reliability) if regime == "both" else None, "misled": misled if regime == "both" else None}  # fmt: skip
+    settings = {"portraits": portraits, "others": others, "side": side, "regime": regime, "seed": seed}
+    if regime == "both":
+        settings |= {"reliability": float(reliability), "misled": misled}
     folder = kept("artworks", settings, PAINTED_BY, lambda making: _paint(making, settings))
     return Artworks(np.load(folder / "pictures.npy", mmap_mode="r"), pd.read_parquet(folder / "table.parquet"),
                     np.load(folder / "cue_maps.npy", mmap_mode="r"))  # fmt: skip
 
 
 def rendered(count: int, side: int, seed: int) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
-    """Return portraits before they are repainted (count, side, side, 3), their cue maps and a table (identity, expression, intensity, box)."""
+    """Return portraits before they are repainted (count, side, side, 3), cue maps, and a table of identity, expression, intensity, box."""
     from lib.training.kept import kept
 
     settings = {"count": count, "side": side, "seed": seed}
@@ -87,7 +88,8 @@ def rendered(count: int, side: int, seed: int) -> tuple[np.ndarray, np.ndarray, 
 
 def _render(folder: Path, settings: dict) -> dict:
     ranges = {f"{start:05d}": [start, min(start + SHARD, settings["count"])] for start in range(0, settings["count"], SHARD)}
-    done = run_all(portraits.portraits_job, ranges, settings=settings | {"folder": str(folder)}, journal=folder / "shards.jsonl", what="portraits")
+    done = run_all(portraits.portraits_job, ranges, settings=settings | {"folder": str(folder)}, journal=folder / "shards.jsonl",
+                   what="portraits")  # fmt: skip
     if failed := [f"{key}: {outcome.error}" for key, outcome in done.items() if outcome.error]:
         raise CompendiumError(f"{len(failed)} batches of portraits could not be painted ({failed[0]}). Run again to go on.")
     parts = [np.load(folder / f"{key}.npz", allow_pickle=False) for key in ranges]

@@ -1,4 +1,4 @@
-"""Collections: which cue agrees with which label in the atelier's paintings, in exact proportion; what a perfect reader of them could reach.
+"""Collections: which cue agrees with the label in the atelier's paintings, in exact proportion, and what a perfect reader reaches.
 
 Four groups of emotions (Charkhabi and Garrido, Figure 1): 0 sadness, fear, disgust, anger; 1 neutral; 2 lust, envy, surprise;
 3 optimism, joy, love. The local cue is the expression of a portrait's face, the global cue is the whole painting's palette, brightness
@@ -52,7 +52,7 @@ def global_only(local: np.ndarray, generator: np.random.Generator) -> tuple[np.n
 
 
 def local_only(local: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return (label, global group): the label is the expression's group, drawn evenly where there is no face; palettes tell nothing of it."""
+    """Return (label, global group): the label is the expression's group (without a face drawn evenly), the palette tells nothing."""
     label = np.where(local >= 0, local, evenly(len(local), [1] * GROUPS, generator))
     return label, global_only(np.where(local >= 0, local, label + GROUPS), generator)[1]
 
@@ -96,7 +96,8 @@ def best_accuracy(reliability: float, misled: str = "partner") -> dict[str, floa
     check("both", reliability, misled)
     joint = np.zeros((GROUPS, GROUPS, GROUPS))  # label, palette, expression
     for label in range(GROUPS):
-        joint[label] = np.outer(_seen(label, reliability, GLOBAL_PARTNER, misled), _seen(label, reliability, LOCAL_PARTNER, misled)) / GROUPS
+        palette, face = (_seen(label, reliability, partner, misled) for partner in (GLOBAL_PARTNER, LOCAL_PARTNER))
+        joint[label] = np.outer(palette, face) / GROUPS
     return {"global": float(joint.sum(axis=2).max(axis=0).sum()), "local": float(joint.sum(axis=1).max(axis=0).sum()),
             "both": float(joint.max(axis=0).sum())}  # fmt: skip
 

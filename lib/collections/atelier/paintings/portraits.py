@@ -11,7 +11,7 @@ from lib.collections.atelier.paintings.plan import EXPRESSIONS_OF, GROUPS
 PICTURES_EACH = 8  # of a sitter: two of each group
 STRENGTHS = (0.75, 1.0)  # of expressions: well visible
 FURTHEST = 14.0  # degrees that a sitter turns aside
-MOVED = 0.25  # of the largest movement in a picture: from here on the surface counts as moved by the expression
+MOVED = 0.03  # units of .9 between the pupils, about 2 mm: from here on the surface counts as moved by the expression
 
 
 def sitting(index: int, seed: int) -> dict:
@@ -22,8 +22,9 @@ def sitting(index: int, seed: int) -> dict:
     name = names[(2 * sitter + sitting_ // GROUPS) % len(names)]
     who = int(specs.generator_of(seed, "artworks sitter", sitter).integers(2**31))
     strength = 0.0 if name == "neutral" else float(generator.uniform(*STRENGTHS))
+    turned = {"yaw": float(generator.uniform(-FURTHEST, FURTHEST)), "pitch": float(generator.normal(0, 3))}
     spec = sculptor.commission(int(generator.integers(2**31)), "portraits", identity=who, expression_of=name, intensity=strength,
-                               yaw=float(generator.uniform(-FURTHEST, FURTHEST)), pitch=float(generator.normal(0, 3)), damaged={})  # fmt: skip
+                               damaged={}, **turned)  # fmt: skip
     spec["figures"][0]["identity"] = f"{sitter:05d}"
     return spec
 
@@ -43,8 +44,9 @@ def moved_by_expression(spec: dict, side: int) -> np.ndarray:
     apart = np.linalg.norm(posed.points - rest.points, axis=2).astype(np.float32) * one["scale"]
     apart[(apart < sculptor.MOVED) | (posed.paints["hair"] > 0.5)] = 0
     seen = cv2.remap(apart, buffers.column, buffers.row, cv2.INTER_NEAREST) * (buffers.grid == place)
-    seen = cv2.resize(seen, (side, side), interpolation=cv2.INTER_AREA)
-    return seen >= MOVED * max(float(seen.max()), 1e-9)
+    moved = cv2.resize(seen, (side, side), interpolation=cv2.INTER_AREA) >= MOVED
+    # Samples of a head seen at this size are as far apart as pixels: holes between them are closed.
+    return cv2.morphologyEx(moved.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((round(side / 25),) * 2, np.uint8)).astype(bool)
 
 
 def portraits_job(item: list, settings: dict) -> list[list]:

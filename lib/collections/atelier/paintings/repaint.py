@@ -14,7 +14,7 @@ REFERENCE = 128  # pixels of the side at which grain sizes are given
 
 
 class Manner(NamedTuple):
-    """How a group is painted: five colours (sRGB) from dark to light, mean brightness (0 to 1), hardness of the canvas (0 soft to 1 hard)."""
+    """How a group is painted: five colours (sRGB) from dark to light, mean brightness (0 to 1), hardness (0 soft to 1 hard)."""
 
     palette: tuple
     brightness: float
@@ -23,33 +23,45 @@ class Manner(NamedTuple):
 
 # Ours, by what painters' handbooks say of moods: no palette is stated in the paper.
 MANNERS = (
-    Manner(((16, 18, 34), (50, 60, 94), (86, 76, 116), (112, 130, 134), (190, 202, 220)), 0.30, 1.0),  # night blue, violet, cold green
-    Manner(((44, 38, 30), (94, 80, 60), (138, 124, 100), (182, 170, 146), (226, 218, 200)), 0.42, 0.35),  # umber, beige, putty
-    Manner(((8, 52, 66), (152, 22, 92), (24, 138, 96), (236, 118, 64), (250, 226, 92)), 0.50, 0.70),  # petrol, magenta, emerald, lemon
-    Manner(((112, 40, 30), (196, 92, 52), (234, 152, 82), (250, 202, 112), (255, 242, 208)), 0.60, 0.0),  # brick, apricot, gold, ivory
+    Manner(((16, 18, 34), (50, 60, 94), (86, 76, 116), (112, 130, 134), (190, 202, 220)), 0.34, 1.0),  # night blue, violet, cold green
+    Manner(((44, 38, 30), (94, 80, 60), (138, 124, 100), (182, 170, 146), (226, 218, 200)), 0.44, 0.35),  # umber, beige, putty
+    Manner(((8, 52, 66), (152, 22, 92), (24, 138, 96), (236, 118, 64), (250, 226, 92)), 0.53, 0.70),  # petrol, magenta, emerald, lemon
+    Manner(((122, 50, 36), (206, 98, 66), (240, 158, 92), (252, 212, 118), (208, 230, 242)), 0.62, 0.0),  # brick, coral, gold, pale sky
 )
-SPREAD = 0.045  # standard deviation of brightness within a group
-CONTRAST = (0.78, 0.98)  # of the grey values about their mean
-OWN_COLOUR = 0.22  # share of the picture's own colours that shines through
-CANVAS = 0.055  # standard deviation of the canvas in grey values
-ON_A_FACE = 0.15  # share of the canvas left on a face
-GRAIN = (5.5, 0.65)  # Gaussian sigma in pixels at REFERENCE, of the softest and the hardest canvas
+SPREAD = 0.035  # standard deviation of brightness within a group
+CONTRAST = (0.78, 0.96)  # of the grey values about their mean
+OWN_COLOUR = (0.2, 0.75)  # share of the picture's own colours left, elsewhere and on a face: flesh stays flesh, or no detector sees a face
+CANVAS = 0.045  # standard deviation of the canvas in grey values
+ON_A_FACE = 0.12  # share of the canvas left on a face
+GRAIN = (5.5, 0.7)  # Gaussian sigma in pixels at REFERENCE, of the softest and the hardest canvas
+STROKE = 1.8  # how much longer than wide a stroke is
 
 
 def repaint(picture: np.ndarray, group: int, generator: np.random.Generator, face_box=None) -> np.ndarray:
-    """Return a picture (uint8 RGB, h x w x 3) in the manner of a group (0 to 3); `face_box`: x, y, width, height of the face to finish finely.
+    """Return a picture (uint8 RGB, h x w x 3) in the manner of a group (0 to 3); `face_box`: x, y, width, height of a face, if any.
 
     Brightness, contrast, saturation and canvas vary from picture to picture about the group's; the generator decides.
     """
     manner = MANNERS[group]
     shown = picture.astype(np.float32) / 255
-    grey = shown @ LUMA
+    grey, face = shown @ LUMA, on_face(picture.shape[:2], face_box)
     target = manner.brightness + SPREAD * float(np.clip(generator.standard_normal(), -2, 2))
-    contrast = generator.uniform(*CONTRAST)
-    new = np.clip(target + contrast * (grey - grey.mean()), 0.02, 0.98)
-    colour = (1 - OWN_COLOUR) * pigment(grey, manner.palette, generator) + OWN_COLOUR * (shown - grey[..., None])
-    new = np.clip(new + _canvas(new.shape, manner.hardness, face_box, generator), 0.01, 0.99)
-    return (within_gamut(new, colour * generator.uniform(0.8, 1.1)) * 255 + 0.5).astype(np.uint8)
+    new = np.clip(target + generator.uniform(*CONTRAST) * (grey - grey.mean()), 0.02, 0.98)
+    own = (OWN_COLOUR[0] + (OWN_COLOUR[1] - OWN_COLOUR[0]) * face)[..., None]
+    colour = (1 - own) * pigment(grey, manner.palette, generator) + own * (shown - grey[..., None])
+    hardness = float(np.clip(manner.hardness + generator.normal(0, 0.06), 0, 1))
+    relief = CANVAS * generator.uniform(0.8, 1.2) * canvas(*grey.shape, hardness, generator) * (1 - (1 - ON_A_FACE) * face)
+    return (within_gamut(np.clip(new + relief, 0.01, 0.99), colour * generator.uniform(0.8, 1.1)) * 255 + 0.5).astype(np.uint8)
+
+
+def on_face(shape: tuple, face_box=None) -> np.ndarray:
+    """Return how much a pixel belongs to the face (h, w, float32): 1 inside the box's ellipse, 0 well outside and without a box."""
+    if face_box is None or np.isnan(face_box[0]):
+        return np.zeros(shape, np.float32)
+    x, y, width, height = face_box
+    rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
+    away = np.hypot((columns - x - width / 2) / (0.55 * width), (rows - y - height / 2) / (0.55 * height))
+    return np.clip((1.3 - away) / 0.35, 0, 1).astype(np.float32)
 
 
 def pigment(grey: np.ndarray, palette, generator: np.random.Generator) -> np.ndarray:
@@ -70,19 +82,17 @@ def within_gamut(grey: np.ndarray, colour: np.ndarray) -> np.ndarray:
 
 
 def canvas(height: int, width: int, hardness: float, generator: np.random.Generator) -> np.ndarray:
-    """Return the relief of a canvas (h, w), mean 0 and standard deviation 1: fine and sharp where hard (1), broad and smooth where soft (0)."""
-    sigma = GRAIN[0] * (GRAIN[1] / GRAIN[0]) ** hardness * max(height, width) / REFERENCE
-    noise = cv2.GaussianBlur(generator.standard_normal((height, width)).astype(np.float32), (0, 0), max(sigma, 0.3))
-    noise = (noise - noise.mean()) / max(float(noise.std()), 1e-6)
-    sharp = np.tanh((1 + 3 * hardness) * noise)
-    return ((sharp - sharp.mean()) / max(float(sharp.std()), 1e-6)).astype(np.float32)
+    """Return the relief of a canvas (h, w), mean 0, standard deviation 1: fine and sharp strokes where hard (1), broad soft ones at 0."""
+    side = max(height, width)
+    sigma = max(GRAIN[0] * (GRAIN[1] / GRAIN[0]) ** hardness * side / REFERENCE, 0.3)
+    room = int(np.ceil(1.5 * side))  # so that it still covers the picture when turned
+    noise = generator.standard_normal((room, room)).astype(np.float32)
+    noise = cv2.GaussianBlur(noise, (0, 0), sigma * STROKE**0.5, sigmaY=sigma / STROKE**0.5)
+    turn = cv2.getRotationMatrix2D((room / 2, room / 2), float(generator.uniform(0, 180)), 1.0)
+    turn[:, 2] += (width - room) / 2, (height - room) / 2
+    noise = _standard(cv2.warpAffine(noise, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
+    return _standard((1 - hardness) * noise + hardness * np.tanh(3 * noise))
 
 
-def _canvas(shape: tuple, hardness: float, face_box, generator: np.random.Generator) -> np.ndarray:
-    strength = CANVAS * generator.uniform(0.8, 1.2) * canvas(*shape, float(np.clip(hardness + generator.normal(0, 0.06), 0, 1)), generator)
-    if face_box is None or np.isnan(face_box[0]):
-        return strength
-    x, y, width, height = face_box
-    rows, columns = np.mgrid[0:shape[0], 0:shape[1]].astype(np.float32)
-    away = np.hypot((columns - x - width / 2) / (0.55 * width), (rows - y - height / 2) / (0.55 * height))
-    return strength * (ON_A_FACE + (1 - ON_A_FACE) * np.clip((away - 0.95) / 0.35, 0, 1))
+def _standard(noise: np.ndarray) -> np.ndarray:
+    return ((noise - noise.mean()) / max(float(noise.std()), 1e-6)).astype(np.float32)
