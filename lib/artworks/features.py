@@ -56,7 +56,8 @@ class Layout:
 
     def names(self) -> list[str]:
         """Return the names of all features in their order."""
-        closeness = [f"palette_{group}" + (f"_{number}" if self.each > 1 else "") for group in palettes.GROUPS for number in range(self.each)]
+        each = [f"_{number}" for number in range(self.each)] if self.each > 1 else [""]
+        closeness = [f"palette_{group}{number}" for group in palettes.GROUPS for number in each]
         return ["brightness", *self.texture_names(), *closeness]
 
     def settings(self) -> dict:
