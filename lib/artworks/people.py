@@ -62,8 +62,8 @@ def by_face(picture: np.ndarray) -> list[dict]:
     """Return the faces of a work, surest first: dicts of x, y, width, height (pixels of the work), confidence, detector, roll, view.
 
     MTCNN looks at the work, then at its levelled grey values (strong colours and flat light on a painted face mislead it); where neither
-    shows a face the largest of Haar's finds is believed. differs from the ladder of notebook 02: no witnesses, no retries, so that thousands of works are
-    filtered in minutes; a picture that is too small or of one colour has no face.
+    shows a face the largest of Haar's finds is believed. differs from the ladder of notebook 02: no witnesses and no retries, so that
+    thousands of works are filtered in minutes. A picture that is too small or of one colour has no face.
     """
     check_picture(picture)
     if is_blank(picture, SMALLEST):
