@@ -30,6 +30,7 @@ SOURCES = ("lib.networks.gans", "lib.training.gans", "lib.training.ganimation", 
 CHANGES = ("colour", "translation", "cutout")  # of differentiable augmentation
 DRAWS = 7  # numbers from which a picture's changes follow: brightness, saturation, contrast, two shifts, two places of the hole
 SHIFT, HOLE = 0.125, 0.5  # of the side: the farthest translation; the cutout's side (Zhao et al.)
+CALL = 32  # codes a call
 CHECK_EVERY = 50  # steps after which the losses are looked at
 SHEETS = "samples.npz"  # what the generator makes of the fixed codes, by epoch
 WINS, HELPLESS = 0.9, 0.1  # share of its pictures the discriminator gets right, and of generated ones it takes for real, when it has won
@@ -344,9 +345,9 @@ def sampled(generator: keras.Model, codes) -> np.ndarray:
     codes = np.asarray(codes, np.float32)
     if codes.ndim != 2 or codes.shape[1] != generator.input_shape[1]:
         raise ParameterError(f"Received codes {codes.shape}; expected (n, {generator.input_shape[1]}), as the generator was built for.")
-    if not generator.compiled:
-        generator.compile(jit_compile=False)  # XLA takes half a minute to start on processors
-    made = generator.predict(codes, batch_size=32, verbose=0)
+    # A plain call, a few pictures at a time: `predict` would compile a function anew for each of the short-lived generators.
+    parts = [generator(codes[start:start + CALL], training=False) for start in range(0, len(codes), CALL)]
+    made = np.concatenate([ops.convert_to_numpy(part) for part in parts])
     return np.clip(np.round(made), 0, 255).astype(np.uint8)
 
 
