@@ -53,7 +53,8 @@ def global_only(local: np.ndarray, generator: np.random.Generator) -> tuple[np.n
 
 def local_only(local: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return (label, global group): the label is the expression's group (without a face drawn evenly), the palette tells nothing."""
-    label = np.where(local >= 0, local, evenly(len(local), [1] * GROUPS, generator))
+    label = local.copy()
+    label[local < 0] = evenly(int((local < 0).sum()), [1] * GROUPS, generator)
     return label, global_only(np.where(local >= 0, local, label + GROUPS), generator)[1]
 
 
