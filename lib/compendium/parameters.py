@@ -25,6 +25,7 @@ SCHEMAS = {
     "05_metrics": "lib.training.metrics_parameters:MetricsParameters",
     "06_gradcam": "lib.explain.parameters:GradcamParameters",
     "08_lime_ekman": "lib.explain.lime_parameters:LimeEkmanParameters",
+    "09_art_emotion": "lib.artworks.parameters:ArtEmotionParameters",
     "10_published_numbers": "lib.published.parameters:PublishedNumbersParameters",
 }
 

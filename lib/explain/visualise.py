@@ -288,7 +288,8 @@ def class_models_sentence(found: ClassModels, target: float = 0.95) -> str:
     least = table.loc[table["probability"].idxmin()]
     text = (f"The network calls **{int(table['reached'].sum())} of {len(table)}** pictures by the class they were made for with a "
             f"probability of at least {target:g}; the least sure is *{least['title']}* ({least['probability']:.3f}). None of them "
-            "looks like a painting: a picture that pleases a network is easily made, and says what it sums up, not that it has understood")  # fmt: skip
+            "looks like a painting: a picture that pleases a network is easily made, and says what it sums up, not that it has "
+            "understood")  # fmt: skip
     if (missed := table[~table["reached"]]).shape[0]:
         text += f". Not reached: {', '.join(missed['title'])}"
     return text + "."
