@@ -54,8 +54,9 @@ class Settings:
     "imagenet" at width 1 (the paper), "none", or a file of `backbones.build("vgg16", …)` (see `atelier_trunk`). side: pixels of the
     pictures a network sees; not stated in the paper. epochs: 50 for VGG16 (Table 1). batch, rate: Adam's; not stated in the paper.
     decay: of the dense layers' kernels; not in the paper. hidden: of a dense layer before the softmax of CV+FC and of the concatenated
-    network, 0: none. layout: of the features. turn: degrees of the rotated copies to learn from (paper: flips and rotations, no blur;
-    500 portraits became 2k: four copies each). prepare: of a face, "grey" (levelled, its surroundings faded out) or "colour" (as it is).
+    network, 0: none; trunk_hidden: of one between VGG16's average and its softmax (see `art_nets.vgg16_transfer`). layout: of the
+    features. turn: degrees of the rotated copies to learn from (paper: flips and rotations, no blur; 500 portraits became 2k: four
+    copies each). prepare: of a face, "grey" (levelled, its surroundings faded out) or "colour" (as it is).
     fine, fine_epochs, fine_rate: which of the trunk's blocks learn too in VGG16+TLv2; "none" is the paper's. shallnet_…: ShallNet's
     share of filters, epochs (not stated), and how many folds it is trained for, as it is dear. combine: of the ensemble, "product" or
     "mean" of probabilities; not stated in the paper. seed: of folds, fresh weights and order.
@@ -70,6 +71,7 @@ class Settings:
     rate: float = 1e-3
     decay: float = 0.0
     hidden: int = 0
+    trunk_hidden: int = 0
     layout: hand_made.Layout = field(default_factory=hand_made.Layout)
     turn: float = 8.0
     prepare: str = "grey"
@@ -88,7 +90,8 @@ class Settings:
             if getattr(self, name) not in known:
                 raise ParameterError(f"Received {name}={getattr(self, name)!r} for the classifiers, expected one of {', '.join(known)}."
                                      f"{did_you_mean(str(getattr(self, name)), known)}")  # fmt: skip
-        least = {"folds": 2, "side": 32, "epochs": 1, "batch": 1, "hidden": 0, "fine_epochs": 1, "shallnet_epochs": 1, "shallnet_folds": 0}
+        least = {"folds": 2, "side": 32, "epochs": 1, "batch": 1, "hidden": 0, "trunk_hidden": 0,
+                 "fine_epochs": 1, "shallnet_epochs": 1, "shallnet_folds": 0}
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise ParameterError(f"Received {name}={getattr(self, name)} for the classifiers, expected at least {low}.")
@@ -129,8 +132,8 @@ def study(artworks, faces: pd.DataFrame, settings: Settings = Settings(), progre
 
     artworks: `pictures` uint8 (n, side, side, 3) or a list of pictures of any sizes, and `table` with artwork_id, group (0 to 3) and,
     where known, identity (-1: nobody). faces: the person filter's answer, FACE_COLUMNS and, where known, roll, detector: a box in pixels
-    for each artwork that passes; of several the largest counts. progress(done, total): stages. Raises ParameterError for classes that
-    are missing or too small to split, for faces of unknown artworks and for a filter that lets too few pass.
+    for each artwork that passes; of several the largest counts. progress(done, total): stages. Raises ParameterError for classes too
+    small to split, for faces of unknown artworks and for a filter that lets too few pass. Classes may be missing.
     """
     table, label = _checked(artworks, settings)
     rows, boxes = _passing(faces, table, label, settings)
@@ -144,19 +147,23 @@ def _checked(artworks, settings: Settings) -> tuple[pd.DataFrame, np.ndarray]:
     if missing := [name for name in ("artwork_id", "group") if name not in table]:
         raise ParameterError(f"Received artworks without {', '.join(missing)}, expected artwork_id and group: read the tags first.")
     label = table["group"].to_numpy(int)
-    folds_of(table, settings.folds, settings.seed)  # names classes that are missing or too small
+    folds_of(table, settings.folds, settings.seed)  # names classes that are too small
     return table, label
 
 
 def folds_of(table: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
     """Return the fold in which each artwork is tested, int (n,): a sitter's portraits together, labels as even as that allows.
 
-    Raises ParameterError where a group of emotions has artworks of fewer sitters (or works without one) than there are folds.
+    Groups that no artwork has are left out. Raises ParameterError where a group of emotions has artworks of fewer sitters (or works
+    without one) than there are folds, and where there are fewer than two groups.
     """
     label, units = table["group"].to_numpy(int), units_of(table)
+    if (wrong := sorted(set(label) - set(GROUPS))) or len(set(label)) < 2:
+        raise ParameterError(f"Received the groups {sorted(set(label))}, expected at least two of {', '.join(map(str, GROUPS))}"
+                             f"{f', and none like {wrong[0]}' if wrong else ''}: look at the tags.")  # fmt: skip
     counts = pd.crosstab(units, label).reindex(columns=GROUPS, fill_value=0)
     for group in GROUPS:
-        if (counts[group] > 0).sum() < folds:
+        if 0 < (counts[group] > 0).sum() < folds:
             raise ParameterError(f"Received {(counts[group] > 0).sum()} sitters or works of group {group}, too few to split into {folds} "
                                  f"folds: expected at least {folds}. Tag more artworks, or give fewer folds.")  # fmt: skip
     generator = np.random.default_rng([seed, 7])
@@ -198,7 +205,7 @@ def _passing(faces: pd.DataFrame, table: pd.DataFrame, label: np.ndarray, settin
     fold = folds_of(table, settings.folds, settings.seed)[rows]
     for number in range(settings.folds):
         learning = set(label[rows[fold != number]])
-        if lacking := [group for group in GROUPS if group not in learning]:
+        if lacking := [group for group in sorted(set(label)) if group not in learning]:
             raise ParameterError(f"Received {len(rows)} artworks that pass the person filter, of which none of group {lacking[0]} is left "
                                  f"to learn from in fold {number}: expected some. Tag more portraits or set a milder filter.")  # fmt: skip
     return rows, boxes.drop(columns=["area"])
@@ -360,8 +367,8 @@ def _answers(folder, label, fold_of, rows, values, histograms, whole, local, pic
         told, hand = values[fold], dict(learning=learning, label=label, settings=settings)
         near = dict(learning=mine != fold, label=label[rows], settings=settings)
         trained = {
-            "vgg16_tlv1": _head(whole, seed=[*seed, 1], **hand),
-            "vgg16_tlv2": _head(local, seed=[*seed, 2], **near),
+            "vgg16_tlv1": _head(whole, seed=[*seed, 1], hidden=settings.trunk_hidden, **hand),
+            "vgg16_tlv2": _head(local, seed=[*seed, 2], hidden=settings.trunk_hidden, **near),
             "cv_fc": _head(told[:, None], seed=[*seed, 3], hidden=settings.hidden, **hand),
             "concatenated": _head(_beside(local, told[rows]), seed=[*seed, 4], hidden=settings.hidden, **near),
             "colour_histogram": _head(histograms[:, None], seed=[*seed, 5], **hand),
@@ -417,9 +424,8 @@ def _fine(folder: Path, faces: np.ndarray, label, mine, fold: int, head: dict, s
 
 
 def _fine_model(head: dict, settings: Settings) -> keras.Model:
-    model = art_nets.vgg16_transfer(trunk(settings), seed=settings.seed, fine=settings.fine)
-    model.get_layer(art_nets.OUTPUT).set_weights(list(heads.plain(head)))
-    return model
+    model = art_nets.vgg16_transfer(trunk(settings), seed=settings.seed, fine=settings.fine, hidden=settings.trunk_hidden)
+    return _with_head(model, heads.plain(head))
 
 
 def _named(model: keras.Model) -> keras.Model:
@@ -489,9 +495,8 @@ def _transfer(done: Study, classifier: str, fold: int, head: dict) -> keras.Mode
         model = _fine_model(head, done.settings)
         model.load_weights(done.folder / f"vgg16_tlv2-{fold}.weights.h5")
         return model
-    model = art_nets.vgg16_transfer(trunk(done.settings), seed=done.settings.seed)
-    model.get_layer(art_nets.OUTPUT).set_weights(list(heads.plain(head)))
-    return model
+    model = art_nets.vgg16_transfer(trunk(done.settings), seed=done.settings.seed, hidden=done.settings.trunk_hidden)
+    return _with_head(model, heads.plain(head))
 
 
 def _dense(done: Study, classifier: str, fold: int, head: dict) -> keras.Model:
@@ -514,8 +519,14 @@ def _fill(model: keras.Model, head: dict, standards: dict) -> None:
         model.get_layer(name).build((None, len(mean)))
         model.get_layer(name).set_weights([mean, deviation**2, np.array(0)])
         model.get_layer(name).finalize_state()
-    for number, name in enumerate(("hidden", art_nets.OUTPUT) if "kernel_1" in head else (art_nets.OUTPUT,)):
-        model.get_layer(name).set_weights([head[f"kernel_{number}"], head[f"bias_{number}"]])
+    _with_head(model, [head[name] for name in ("kernel_0", "bias_0", "kernel_1", "bias_1") if name in head])
+
+
+def _with_head(model: keras.Model, layers: list) -> keras.Model:
+    """Put [kernel, bias] of one or two dense layers into a network and return it."""
+    for number, name in enumerate(("hidden", art_nets.OUTPUT) if len(layers) == 4 else (art_nets.OUTPUT,)):
+        model.get_layer(name).set_weights(layers[2 * number:2 * number + 2])
+    return model
 
 
 # ---- what came out

@@ -80,12 +80,11 @@ def answer(head: dict, values: np.ndarray) -> np.ndarray:
     return _softmax(x @ head["kernel_0"] + head["bias_0"])
 
 
-def plain(head: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Return kernel (d, 4) and bias (4,) that give the same answers from values that are not standardised; for heads of one layer."""
-    if "kernel_1" in head:
-        raise ParameterError("Received a head of two layers, expected one: only that can take the standardising into itself.")
+def plain(head: dict) -> list[np.ndarray]:
+    """Return [kernel, bias] of each layer that give the same answers from values that are not standardised: the first takes it in."""
     kernel = head["kernel_0"] / head["deviation"][:, None]
-    return kernel, head["bias_0"] - head["mean"] @ kernel
+    later = [head[name] for name in ("kernel_1", "bias_1") if name in head]
+    return [kernel, head["bias_0"] - head["mean"] @ kernel, *later]
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ COLOURS = 5  # main colours of a picture (paper, Figure 5)
 FARTHEST = 300.0  # "an arbitrarily large maximum distance" (paper, section 3): no two colours of sRGB are farther apart than 259
 SAMPLE = 32  # side of the grid of pixels that k-means looks at
 ROUNDS = 20  # of Lloyd's algorithm, at most
+STARTS = 8  # of k-means where a palette is learned
 STILL = 0.5  # ends the rounds: no centre moved farther than this (L*a*b*)
 GROUPS = (0, 1, 2, 3)
 
@@ -48,22 +49,31 @@ def main_colours(picture: np.ndarray, count: int = COLOURS, seed: int = 0) -> tu
     return clustered(lab(picture[np.ix_(rows, columns)]).reshape(-1, 3), count, seed)
 
 
-def clustered(points: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return k-means centres of points (n, d), float32 (count, d), and the share of the points nearest to each, the largest first."""
+def clustered(points: np.ndarray, count: int, seed: int = 0, starts: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return k-means centres of points (n, d), float32 (count, d), and the share of the points nearest to each, the largest first.
+
+    starts: how often it is begun; the centres with the smallest sum of squares count.
+    """
     points, generator = np.asarray(points, np.float32), np.random.default_rng(seed)
-    centres = _starts(points, count, generator)
+    tried = [_settled(points, _starts(points, count, generator)) for _ in range(starts)]
+    centres = min(tried, key=lambda one: _squares(points, one).min(axis=1).sum()) if starts > 1 else tried[0]
+    shares = np.bincount(_squares(points, centres).argmin(axis=1), minlength=count) / len(points)
+    order = np.lexsort((*centres.T, -shares))
+    return centres[order].astype(np.float32), shares[order].astype(np.float32)
+
+
+def _settled(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Return centres (k, d) after Lloyd's rounds."""
     for _ in range(ROUNDS):
         nearest = _squares(points, centres).argmin(axis=1)
-        belongs = np.eye(count, dtype=np.float32)[nearest]
+        belongs = np.eye(len(centres), dtype=np.float32)[nearest]
         counts = belongs.sum(axis=0)
         moved = np.where(counts[:, None] > 0, belongs.T @ points / np.maximum(counts, 1)[:, None], centres)
         still = np.abs(moved - centres).max() < STILL
         centres = moved
         if still:
             break
-    shares = np.bincount(_squares(points, centres).argmin(axis=1), minlength=count) / len(points)
-    order = np.lexsort((*centres.T, -shares))
-    return centres[order].astype(np.float32), shares[order].astype(np.float32)
+    return centres
 
 
 def _starts(points: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
@@ -105,12 +115,16 @@ def learned(colours: np.ndarray, groups, each: int = 1, seed: int = 0) -> np.nda
 
     colours: main colours of the pictures (n, colours, 3) in L*a*b*; groups: 0 to 3 (n,). `each`: palettes a group, for groups of several
     looks. A palette's colours are the k-means centres of its pictures' main colours. differs from the paper: the study made its
-    "standard color maps" for each class by a way it does not state. Raises ParameterError for a group without pictures enough.
+    "standard color maps" for each class by a way it does not state. A group without pictures has NaN, and nothing comes near it. Raises
+    ParameterError for a group with fewer pictures than palettes.
     """
     colours, groups = np.asarray(colours, np.float32), np.asarray(groups)
     made = []
     for group in GROUPS:
         mine = colours[groups == group]
+        if not len(mine):
+            made.append(np.full((each, *colours.shape[1:]), np.nan, np.float32))
+            continue
         if len(mine) < each:
             raise ParameterError(f"Received {len(mine)} pictures of group {group} to learn {each} palettes from, expected at least as "
                                  "many: tag more artworks, or learn fewer palettes.")  # fmt: skip
@@ -123,16 +137,19 @@ def _of_group(mine: np.ndarray, each: int, seed: int) -> np.ndarray:
     looks = np.zeros(len(mine), int)
     if each > 1:  # a picture is described by its colours from dark to light
         sorted_by_light = np.take_along_axis(mine, mine[..., :1].argsort(axis=1), axis=1).reshape(len(mine), -1)
-        centres, _ = clustered(sorted_by_light, each, seed)
+        centres, _ = clustered(sorted_by_light, each, seed, STARTS)
         looks = ((sorted_by_light[:, None] - centres) ** 2).sum(axis=-1).argmin(axis=1)
     parts = [mine[looks == look] if (looks == look).any() else mine for look in range(each)]
-    return np.stack([clustered(part.reshape(-1, 3), mine.shape[1], seed)[0] for part in parts])
+    return np.stack([clustered(part.reshape(-1, 3), mine.shape[1], seed, STARTS)[0] for part in parts])
 
 
 def to_palettes(colours: np.ndarray, palettes: np.ndarray) -> np.ndarray:
-    """Return distances of pictures' main colours (n, colours, 3) to palettes (groups, each, colours, 3), float32 (n, groups, each)."""
+    """Return distances of pictures' main colours (n, colours, 3) to palettes (groups, each, colours, 3), float32 (n, groups, each).
+
+    FARTHEST where there is no palette (NaN).
+    """
     each = [[distance(colours, palette) for palette in group] for group in palettes]
-    return np.moveaxis(np.array(each, np.float32), -1, 0)
+    return np.nan_to_num(np.moveaxis(np.array(each, np.float32), -1, 0), nan=FARTHEST)
 
 
 def only_closest(distances: np.ndarray, farthest: float = FARTHEST) -> np.ndarray:
@@ -147,7 +164,7 @@ def only_closest(distances: np.ndarray, farthest: float = FARTHEST) -> np.ndarra
 def described(palettes: np.ndarray) -> pd.DataFrame:
     """Return palettes (4, each, colours, 3) as a table, a row a colour: group, palette, colour, lightness, a, b, red, green, blue."""
     rows = []
-    for group, palette, colour in np.ndindex(palettes.shape[:3]):
+    for group, palette, colour in np.argwhere(np.isfinite(palettes).all(axis=-1)).tolist():
         lightness, a, b = (float(value) for value in palettes[group, palette, colour])
         red, green, blue = (int(value) for value in rgb(palettes[group, palette, colour]))
         rows.append((group, palette, colour, round(lightness, 2), round(a, 2), round(b, 2), red, green, blue))

@@ -67,19 +67,19 @@ def vgg16_trunk(side: int = 64, width: float = 1.0, weights: str | Path = "image
     return model
 
 
-def vgg16_transfer(trunk: keras.Model, classes: int = GROUPS, seed: int = 0, fine: str = "none") -> keras.Model:
-    """Return VGG16+TL: a trunk of `vgg16_trunk` under one dense layer with a softmax, as published (section 4.1).
+def vgg16_transfer(trunk: keras.Model, classes: int = GROUPS, seed: int = 0, fine: str = "none", hidden: int = 0) -> keras.Model:
+    """Return VGG16+TL: a trunk of `vgg16_trunk` under a dense part that ends in a softmax (section 4.1).
 
-    The trunk's layers are shared, not copied. fine: which of them learn: "none" as published; "block5", "block4": from that block on;
-    "all". differs from the paper where it is not "none".
+    The paper "used one FC layer rather than two with a softmax on top": the softmax's own layer (hidden 0), or a layer of `hidden` units
+    with ReLU and the softmax above it, as VGG16 has two; which, and how wide, is not stated. The trunk's layers are shared, not copied.
+    fine: which of them learn: "none" as published; "block5", "block4": from that block on; "all". differs from the paper where it is not
+    "none".
     """
-    _check_fine(fine)
-    answer = layers.Dense(classes, activation="softmax", dtype="float32", name=OUTPUT)(trunk.output)
-    model = keras.Model(trunk.input, answer, name="vgg16_transfer")
-    _drawn_answer(model, seed)
+    _check_fine(fine), _check_counts(1, hidden)
+    model = _answered(trunk.input, trunk.output, hidden, classes, seed, "vgg16_transfer")
     learning = False
     for layer in model.layers:
-        learning = learning or layer.name == FINE_FROM[fine]
+        learning = learning or layer.name in (FINE_FROM[fine], "hidden")
         layer.trainable = learning or layer.name == OUTPUT
     return model
 
