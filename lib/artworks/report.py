@@ -183,8 +183,8 @@ def palettes_figure(learned: np.ndarray, colours: np.ndarray, shares: np.ndarray
     for group in GROUPS:
         above, below = grid[2 * group], grid[2 * group + 1]
         below[0].set_axis_off()
-        bands = palettes.rgb(learned[group])
-        above[0].imshow(np.repeat(bands, 8, axis=0), aspect="auto", interpolation="nearest")
+        if np.isfinite(learned[group]).all():
+            above[0].imshow(palettes.rgb(learned[group]), aspect="auto", interpolation="nearest")
         above[0].set_ylabel(SHORT[group].replace(" ", "\n", 1), color=INK, fontsize=9, rotation=0, ha="right", va="center")
         for place, row in enumerate(np.flatnonzero(np.asarray(groups) == group)[:each]):
             above[1 + place].imshow(pictures[row])

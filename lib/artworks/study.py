@@ -312,8 +312,10 @@ def gan_settings(wanted: ArtEmotionParameters) -> dict[str, gans.Settings]:
     changes |= {"width": wanted.gan_width} if wanted.gan_width else {}
     changes |= {"epochs": wanted.gan_epochs} if wanted.gan_epochs else {}
     make = generation.demo if wanted.gan_schedule == "demo" else lambda kind, **more: gans.Settings(kind=kind, **more)
-    with_remedy = {"augmentation": gans.CHANGES if wanted.remedy else ()}
-    found = {kind: make(kind, **changes, **(with_remedy if kind == "dcgan" else {})) for kind in wanted.gans}
+    remedy = generation.REMEDY if wanted.gan_schedule == "demo" else gans.CHANGES
+    found = {kind: make(kind, **changes) for kind in wanted.gans if kind != "dcgan"}
+    if "dcgan" in wanted.gans:
+        found["dcgan"] = make("dcgan", **changes, augmentation=remedy if wanted.remedy else ())
     if wanted.without_remedy:
         found["dcgan_plain"] = make("dcgan", **changes, augmentation=())
     return found
