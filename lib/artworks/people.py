@@ -5,6 +5,7 @@ have: `yolo` takes the reader's, or a preset where the network allows. What alwa
 face ladder. A filter that seeks faces passes no figure seen from behind: it is a stand-in, and stricter.
 """
 
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -120,7 +121,7 @@ def yolo(weights: Path | str | None = None, size: str = "m", classes: int = 20, 
                            f"{PRESET!r} where the network allows. `by_face` needs neither.")  # fmt: skip
     if not 0 < least < 1 or side % 32 or side < 64:
         raise ParameterError(f"Received least={least!r}, side={side!r}; expected a confidence between 0 and 1, a multiple of 32 from 64.")
-    model = _preset(preset) if preset else _loaded(yolo_network(size, classes, side), Path(weights).expanduser(), size, classes)
+    model = _preset(preset) if preset else _loaded(_existing(weights), size, classes, side)
     model.prediction_decoder = _decoder(least)
     return lambda picture: _persons(model, picture, side, person, least)
 
@@ -159,11 +160,20 @@ def _preset(name: str):
                            "reaches Kaggle. Give `weights`, a file of yours, or use `by_face`.") from error  # fmt: skip
 
 
-def _loaded(model, path: Path, size: str, classes: int):
+def _existing(weights: Path | str) -> Path:
+    path = Path(weights).expanduser()
     if not path.is_file():
         raise WeightsError(f"There is no {path.name!r}; expected YOLOv8's weights as .weights.h5. Give their place, or use `by_face`.")
+    return path
+
+
+def _loaded(path: Path, size: str, classes: int, side: int):
+    model = yolo_network(size, classes, side)
     try:
-        model.load_weights(path)
+        # Keras warns of a container that holds no weights of its own; all of the network's are loaded (a test holds it).
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Skipping nested container")
+            model.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         why = str(error).splitlines()[0][:80]
         raise WeightsError(f"Received {path.name!r}, which holds no weights of YOLOv8 {size!r} with {classes} classes ({why}); expected "

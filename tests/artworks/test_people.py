@@ -115,7 +115,7 @@ def test_any_detector_serves():
 # ---- YOLOv8
 
 
-def test_yolo_without_weights_is_refused():
+def test_yolo_without_weights_is_refused(tmp_path):
     """Neither or both of weights and preset, a missing file, an unknown size, odd settings: named before anything is built."""
     with pytest.raises(WeightsError, match="neither weights nor a preset"):
         people.yolo()
@@ -123,17 +123,31 @@ def test_yolo_without_weights_is_refused():
         people.yolo("x.weights.h5", side=100)
     with pytest.raises(ParameterError, match="size 'z'"):
         people.yolo_network("z")
+    with pytest.raises(WeightsError, match="There is no 'none.weights.h5'"):
+        people.yolo(tmp_path / "none.weights.h5")
+
+
+def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
+    """A file that is not weights, and one of a network with other layers."""
+    import keras
+
+    dense = lambda size, classes, side: keras.Sequential([keras.Input((4,)), keras.layers.Dense(classes)])  # noqa: E731
+    monkeypatch.setattr(people, "yolo_network", dense)
+    people.yolo_network("xs", 2, 64).save_weights(tmp_path / "two.weights.h5")
+    (tmp_path / "text.weights.h5").write_text("no weights")
+    for name in ("two", "text"):
+        with pytest.raises(WeightsError, match="holds no weights of YOLOv8 'xs' with 3 classes"):
+            people.yolo(tmp_path / f"{name}.weights.h5", "xs", classes=3)
 
 
 @pytest.mark.slow
 def test_yolo_runs_with_weights_of_ones_own(tmp_path):
-    """Weights saved from a network of the same size are loaded and give boxes in pixels of the work; others are refused."""
+    """Every weight of a file saved from a network of the same size is loaded; boxes come in pixels of the work. Parameters: as measured."""
     model = people.yolo_network("xs", classes=2, side=64)
+    assert model.count_params() == 3_432_758
     model.save_weights(tmp_path / "mine.weights.h5")
-    detect = people.yolo(tmp_path / "mine.weights.h5", "xs", classes=2, person=1, least=0.01, side=64)
-    found = detect(np.random.default_rng(0).integers(0, 255, (90, 60, 3), np.uint8))
+    again = people._loaded(tmp_path / "mine.weights.h5", "xs", 2, 64)
+    assert all((np.asarray(one) == np.asarray(other)).all() for one, other in zip(model.weights, again.weights, strict=True))
+    again.prediction_decoder = people._decoder(0.01)
+    found = people._persons(again, np.random.default_rng(0).integers(0, 255, (90, 60, 3), np.uint8), 64, 1, 0.01)
     assert all(set(one) == set(people.COLUMNS[1:]) and one["detector"] == "yolo" for one in found)
-    with pytest.raises(WeightsError, match="holds no weights of YOLOv8"):
-        people.yolo(tmp_path / "mine.weights.h5", "xs", classes=3, side=64)
-    with pytest.raises(WeightsError, match="There is no"):
-        people.yolo(tmp_path / "none.weights.h5", "xs", classes=2, side=64)
