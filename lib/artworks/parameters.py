@@ -45,6 +45,7 @@ class ArtEmotionParameters(NotebookParameters):
     rate: float = Field(1e-3, gt=0, le=1, description="Adam's learning rate. Not stated in the paper")
     decay: float = Field(0.0, ge=0, le=10, description="weight decay of the dense layers. The paper names none")
     hidden: int = Field(0, ge=0, le=4096, description="width of a layer before the softmax of CV+FC and the concatenated network; 0: none")
+    trunk_hidden: int = Field(0, ge=0, le=4096, description="width of a layer before the softmax of VGG16+TL. The paper: none, 0")
     turn: float = Field(8.0, ge=0, le=45, description="degrees by which copies of portraits are rotated. Not stated in the paper")
     prepare: Literal["grey", "colour"] = Field(
         "grey", description="faces as VGG16+TLv2 sees them: levelled grey, its surroundings faded out, or as they are (the paper)"

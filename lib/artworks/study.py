@@ -142,8 +142,8 @@ def settings_of(wanted: ArtEmotionParameters, progress: Callable | None = None) 
     if weights == "atelier":
         weights = str(classifiers.atelier_trunk(wanted.side, wanted.width, wanted.pretraining_faces, wanted.pretraining_epochs, progress,
                                                 pretraining_rate=wanted.pretraining_rate))  # fmt: skip
-    names = ("folds", "width", "side", "epochs", "batch", "rate", "decay", "hidden", "turn", "prepare", "fine", "fine_epochs", "fine_rate",
-             "combine", "shallnet_width", "shallnet_epochs", "shallnet_folds", "seed")  # fmt: skip
+    names = ("folds", "width", "side", "epochs", "batch", "rate", "decay", "hidden", "trunk_hidden", "turn", "prepare", "fine",
+             "fine_epochs", "fine_rate", "combine", "shallnet_width", "shallnet_epochs", "shallnet_folds", "seed")  # fmt: skip
     return classifiers.Settings(weights=weights, layout=layout_of(wanted), **{name: getattr(wanted, name) for name in names})
 
 
