@@ -1,6 +1,6 @@
 """Artworks: figures and sentences of notebook 09, from pictures and tables to what they say."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -443,9 +443,9 @@ def places_sentence(found: pd.DataFrame) -> str:
     parts = []
     for row in found.dropna(subset=["ratio"]).itertuples():
         verdict = "more than chance" if row.low > 1 else "less than chance" if row.high < 1 else "what chance gives"
-        parts.append(f"of {row.network}'s maps {row.energy:.0%} lie on {row.place} ({row.area:.0%} of the picture; "
-                     f"{with_interval(row.ratio, row.low, row.high)} times, {verdict})")  # fmt: skip
-    return ("; ".join(parts) + ".").capitalize() if parts else "Nothing is known of where the cue lies."
+        parts.append(f"* {row.network}: {row.energy:.0%} of the maps lie on {row.place}, which is {row.area:.0%} of the picture: "
+                     f"{with_interval(row.ratio, row.low, row.high)} times its area, {verdict}.")  # fmt: skip
+    return "\n".join(parts) if parts else "Nothing is known of where the cue lies."
 
 
 def network_title(title: str, regime: str) -> str:
@@ -469,12 +469,15 @@ def pair_title(name: str) -> str:
     return GAN_TITLES.get(name, "DCGAN without the remedy" if name == "dcgan_plain" else name)
 
 
-def remedy_sentence(remedy: bool) -> str:
-    """Say what makes DCGAN learn from few pictures."""
-    if not remedy:
+def remedy_sentence(changes: Iterable[str]) -> str:
+    """Say what makes DCGAN learn from few pictures. changes: of differentiable augmentation, none in the paper."""
+    words = {"colour": "coloured", "translation": "moved", "cutout": "holed"}
+    done = [words[name] for name in changes]
+    if not done:
         return "DCGAN learned without a remedy, as in the paper."
-    return ("DCGAN learned with a remedy that the paper did not have: real and generated portraits alike are coloured, moved and holed "
-            "at random before the discriminator sees them (differentiable augmentation), so it cannot learn a few hundred by heart.")
+    listed = " and ".join(filter(None, [", ".join(done[:-1]), done[-1]]))
+    return (f"DCGAN learned with a remedy that the paper did not have: real and generated portraits alike are {listed} at random before "
+            "the discriminator sees them (differentiable augmentation), so that it cannot learn a few hundred of them by heart.")
 
 
 # ---- what generated faces are called

@@ -5,6 +5,7 @@ Section numbers are those of Charkhabi and Garrido's paper.
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -149,6 +150,7 @@ def settings_of(wanted: ArtEmotionParameters, progress: Callable | None = None) 
 
 def studies(wanted: ArtEmotionParameters, source: Source, faces: pd.DataFrame) -> dict[str, classifiers.Study]:
     """Return what the classifiers learned and answer, by regime; trained once."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # many small networks in one process are meant
     settings = settings_of(wanted)
     return {regime: classifiers.study(works, faces, settings) for regime, works in source.works.items()}
 

@@ -126,7 +126,7 @@ def test_maps_on_the_cue_are_counted_against_its_area():
         found = study.on_places({"own": study.Looked(np.zeros((12, 32, 32, 3), np.uint8), answers, maps, np.arange(12), cues, None)},
                                 {"own": one})  # fmt: skip
         assert found["ratio"].tolist() == pytest.approx([ratio])
-        assert "of own's maps" in report.places_sentence(found).lower()
+        assert report.places_sentence(found).startswith("* own: ")
 
 
 def test_works_to_show_are_right_ones_first():
@@ -173,6 +173,7 @@ def test_the_pairs_follow_their_schedule():
     assert found["dcgan"].augmentation and not found["dcgan_plain"].augmentation and found["complex"].epochs == 3
     assert study.gan_settings(ArtEmotionParameters())["dcgan"].width == 64  # as published
     assert report.pair_title("dcgan_plain") == "DCGAN without the remedy"
+    assert "coloured and moved" in report.remedy_sentence(("colour", "translation")) and "without" in report.remedy_sentence(())
 
 
 # ---- figures and sentences
