@@ -22,6 +22,7 @@ from lib.faces.align import align
 from lib.faces.detectors import silent
 from lib.networks import art_nets
 from lib.training import fitting
+from lib.training.data import Rows
 from lib.training.kept import kept
 
 with silent():
@@ -40,6 +41,7 @@ FACE_COLUMNS = ("artwork_id", "x", "y", "width", "height")
 GREY, CONTRAST = 128.0, 45.0  # mean and deviation of grey levels to which a face is brought
 OVAL = (0.5, 0.53, 0.40, 0.50)  # of an aligned crop: centre (x, y) and half axes of the face, as shares of the side
 SOFT = 0.12  # width of the oval's soft edge, as a share of its axes
+MAPS = "maps.npy"
 RESAMPLES = 2000
 SOURCES = ("lib.artworks.classifiers", "lib.artworks.heads", "lib.artworks.features", "lib.artworks.palettes", "lib.artworks.texture",
            "lib.networks.art_nets", "lib.networks.backbones", "lib.training.fitting", "lib.faces.align", "lib.faces.landmarks",
@@ -224,11 +226,12 @@ def _text_digest(boxes: pd.DataFrame) -> str:
 
 
 def _make(folder: Path, artworks, label: np.ndarray, rows: np.ndarray, boxes: pd.DataFrame, settings: Settings, progress) -> dict:
-    total, done = 6 + settings.shallnet_folds, iter(range(1, 1000))
+    total = 4 + (settings.folds if settings.fine != "none" else 0) + min(settings.shallnet_folds, settings.folds)
+    done = iter(range(1, total + 1))
 
     def say() -> None:
         if progress:
-            progress(min(next(done), total), total)
+            progress(next(done), total)
 
     table = artworks.table.reset_index(drop=True)
     fold_of = folds_of(table, settings.folds, settings.seed)
@@ -246,8 +249,8 @@ def _make(folder: Path, artworks, label: np.ndarray, rows: np.ndarray, boxes: pd
     learned = np.stack([hand_made.learn_palettes(found, label, np.flatnonzero(fold_of != fold), settings.layout, settings.seed)
                         for fold in range(settings.folds)])  # fmt: skip
     values = np.stack([hand_made.features(found, palettes, settings.layout) for palettes in learned])
-    answers = _answers(folder, label, fold_of, rows, values, histograms, whole, local, pictures, settings)
-    say(), say()
+    answers = _answers(folder, label, fold_of, rows, values, histograms, whole, local, pictures, settings, say)
+    say()
     answers |= _shallnet_answers(folder, pictures["shallnet"], label, fold_of, settings, say)
     predictions = _table(answers, table, label, fold_of, rows, settings)
     predictions.to_parquet(folder / "predictions.parquet", index=False)
@@ -359,7 +362,7 @@ def _averages(pictures: np.ndarray, settings: Settings) -> np.ndarray:
 # ---- fold by fold
 
 
-def _answers(folder, label, fold_of, rows, values, histograms, whole, local, pictures, settings) -> dict:
+def _answers(folder, label, fold_of, rows, values, histograms, whole, local, pictures, settings, say) -> dict:
     """Return {(classifier, fold): probabilities (n or m, 4)} of all but ShallNet; the dense layers are kept by name and fold."""
     answers, layers, mine = {}, {}, fold_of[rows]
     for fold in range(settings.folds):
@@ -380,11 +383,13 @@ def _answers(folder, label, fold_of, rows, values, histograms, whole, local, pic
             layers |= {f"{name}/{fold}/{part}": array for part, array in head.items()}
         if settings.fine != "none":
             answers["vgg16_tlv2", fold] = _fine(folder, pictures["faces"], label[rows], mine, fold, trained["vgg16_tlv2"], settings)
+            say()
         answers["ensemble", fold] = together(answers["vgg16_tlv2", fold], answers["cv_fc", fold][rows], settings.combine)
         answers["chance", fold] = np.full((len(label), len(GROUPS)), 1 / len(GROUPS))
         shares = np.bincount(label[learning], minlength=len(GROUPS)) / learning.sum()
         answers["majority", fold] = np.repeat(shares[None], len(label), axis=0)
     np.savez(folder / "heads.npz", **layers)
+    (folder / MAPS).unlink(missing_ok=True)
     return answers
 
 
@@ -410,17 +415,36 @@ def together(one: np.ndarray, other: np.ndarray, combine: str = "product") -> np
 
 def _fine(folder: Path, faces: np.ndarray, label, mine, fold: int, head: dict, settings: Settings) -> np.ndarray:
     """Return VGG16+TLv2's probabilities (m, 4) after its last blocks have learned too, from the frozen trunk's dense layer on."""
-    model = _fine_model(head, settings)
-    compiled = _named(model)
-    learning, copies = mine != fold, faces.shape[1]
-    shown = faces[learning].reshape(-1, *faces.shape[2:])
-    target = np.eye(len(GROUPS), dtype=np.float32)[np.repeat(label[learning], copies)]
-    rate = fitting.falling(settings.fine_rate, settings.fine_epochs)
-    fitting.fit(compiled, {"picture": shown}, {art_nets.OUTPUT: target}, settings.fine_epochs, folder / f"fine-{fold}",
-                settings.seed + fold, batch=settings.batch, rate=rate)  # fmt: skip
-    (folder / f"fine-{fold}" / fitting.CHECKPOINT).unlink(missing_ok=True)
-    model.save_weights(folder / f"vgg16_tlv2-{fold}.weights.h5")
-    return model.predict(faces[:, 0], batch_size=64, verbose=0)
+    model, path = _fine_model(head, settings), folder / f"vgg16_tlv2-{fold}.weights.h5"
+    still, learner = art_nets.halves(model, settings.fine)
+    maps = _maps(folder / MAPS, still, faces)  # of all copies of all faces, the same in every fold
+    if not path.exists():
+        learning = np.flatnonzero(np.repeat(mine != fold, faces.shape[1]))
+        target = np.eye(len(GROUPS), dtype=np.float32)[np.repeat(label, faces.shape[1])]
+        fitting.compiled(learner, {art_nets.OUTPUT: keras.losses.CategoricalCrossentropy()})
+        rate = fitting.falling(settings.fine_rate, settings.fine_epochs)
+        fitting.fit(learner, {"maps": Rows(maps, learning)}, {art_nets.OUTPUT: target[learning]}, settings.fine_epochs,
+                    folder / f"fine-{fold}", settings.seed + fold, batch=settings.batch, rate=rate)  # fmt: skip
+        _saved(model, path)
+        (folder / f"fine-{fold}" / fitting.CHECKPOINT).unlink(missing_ok=True)
+    else:
+        model.load_weights(path)
+    return learner.predict({"maps": np.asarray(maps[::faces.shape[1]])}, batch_size=64, verbose=0)[art_nets.OUTPUT]
+
+
+def _maps(path: Path, still: keras.Model, faces: np.ndarray) -> np.ndarray:
+    """Return what comes out of the blocks that stay as they are, float32 (m · copies, h, w, channels), memory-mapped."""
+    if not path.exists():
+        part = path.with_suffix(".part.npy")
+        np.save(part, still.predict(faces.reshape(-1, *faces.shape[2:]), batch_size=64, verbose=0).astype(np.float32))
+        part.replace(path)
+    return np.load(path, mmap_mode="r")
+
+
+def _saved(model: keras.Model, path: Path) -> None:
+    part = path.with_name(f".part-{path.name}")
+    model.save_weights(part)
+    part.replace(path)
 
 
 def _fine_model(head: dict, settings: Settings) -> keras.Model:
@@ -444,7 +468,7 @@ def _shallnet_answers(folder: Path, pictures: np.ndarray, label, fold_of, settin
         fitting.fit(_named(model), {"picture": shown}, {art_nets.OUTPUT: target}, settings.shallnet_epochs, folder / f"shallnet-{fold}",
                     settings.seed + fold, batch=settings.batch, rate=rate)  # fmt: skip
         (folder / f"shallnet-{fold}" / fitting.CHECKPOINT).unlink(missing_ok=True)
-        model.save_weights(folder / f"shallnet-{fold}.weights.h5")
+        _saved(model, folder / f"shallnet-{fold}.weights.h5")
         answers["shallnet", fold] = model.predict(pictures, batch_size=64, verbose=0)
         say()
     return answers
@@ -516,7 +540,6 @@ def _fill(model: keras.Model, head: dict, standards: dict) -> None:
     """Put what a head learned into a network's standardising and dense layers."""
     for name, part in standards.items():
         mean, deviation = head["mean"][part], head["deviation"][part]
-        model.get_layer(name).build((None, len(mean)))
         model.get_layer(name).set_weights([mean, deviation**2, np.array(0)])
         model.get_layer(name).finalize_state()
     _with_head(model, [head[name] for name in ("kernel_0", "bias_0", "kernel_1", "bias_1") if name in head])

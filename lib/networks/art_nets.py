@@ -84,6 +84,23 @@ def vgg16_transfer(trunk: keras.Model, classes: int = GROUPS, seed: int = 0, fin
     return model
 
 
+def halves(model: keras.Model, fine: str) -> tuple[keras.Model, keras.Model]:
+    """Return a network of `vgg16_transfer` in two: what stays as it is, pictures to maps, and what learns, {"maps": …} to {"group": …}.
+
+    Both share the network's layers: what the second learns, the whole knows. The first half's maps are computed once for all epochs.
+    """
+    _check_fine(fine)
+    names = [layer.name for layer in model.layers]
+    if fine == "none":
+        raise ParameterError("Received fine='none', with which nothing but the dense layers learns; expected block5, block4 or all.")
+    place = names.index(FINE_FROM[fine])
+    given = layers.Input(model.layers[place].input.shape[1:], name="maps")
+    x = given
+    for layer in model.layers[place:]:
+        x = layer(x)
+    return keras.Model(model.input, model.layers[place].input, name="still"), keras.Model({"maps": given}, {OUTPUT: x}, name="learning")
+
+
 def features_net(count: int = FEATURES, hidden: int = 0, classes: int = GROUPS, seed: int = 0) -> keras.Model:
     """Return CV+FC: hand-made features (n, count), standardised inside, to probabilities: "13 CV motivated features + 1FC" (Table 1).
 

@@ -1,5 +1,6 @@
 """The study's classifiers learn what is planted, nobody is on both sides of a fold, and networks answer as the predictions say."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -83,6 +84,35 @@ def test_networks_answer_as_the_predictions_do(done, name):
     given = {"cv_fc": study.features[rows], "vgg16_tlv2": crops, "concatenated": {"picture": crops, "features": study.features[rows]}}
     said = model.predict(given.get(name, whole), verbose=0)
     assert np.allclose(said, mine[list(classifiers.PROBABILITIES)].to_numpy(), atol=2e-3)
+
+
+def test_a_block_that_learns_too_is_kept_with_its_network(tmp_path, monkeypatch):
+    """With fine=block5 the network of a fold answers as the predictions, and a killed study goes on to the same answers."""
+    monkeypatch.setattr(keeping, "FOLDER", tmp_path / "one")
+    monkeypatch.setattr("lib.faces.landmarks.landmarks", lambda *_: None)
+    works, wanted = artworks(24, 6), replace(SMALL, fine="block5", fine_epochs=2, shallnet_folds=0, trunk_hidden=2, epochs=5)
+    faces = classifiers.truth_faces(works.table)
+    study = classifiers.study(works, faces, wanted)
+    mine = study.predictions.query("classifier == 'vgg16_tlv2' and fold == 1")
+    said = classifiers.network(study, "vgg16_tlv2", 1).predict(study.crops, verbose=0)
+    assert np.allclose(said, mine[list(classifiers.PROBABILITIES)].to_numpy(), atol=1e-3)
+    monkeypatch.setattr(keeping, "FOLDER", tmp_path / "two")
+    whole, calls = classifiers.fitting.fit, []
+
+    def dies(*given, **named):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(*given, **named)
+
+    monkeypatch.setattr(classifiers.fitting, "fit", dies)
+    with pytest.raises(KeyboardInterrupt):
+        classifiers.study(works, faces, wanted)
+    monkeypatch.setattr(classifiers, "_pictures", lambda *_: pytest.fail("cut again"))
+    again = classifiers.study(works, faces, wanted)
+    assert len(calls) == 3
+    numbers = list(classifiers.PROBABILITIES)
+    assert np.allclose(again.predictions[numbers], study.predictions[numbers], atol=1e-4)
 
 
 def test_only_networks_that_were_trained_can_be_had(done):

@@ -47,6 +47,19 @@ def test_only_the_dense_layer_learns_unless_more_is_asked_for():
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == 4 * channels + 4
 
 
+def test_the_two_halves_are_the_network(pictures):
+    """What stays and what learns, one after the other, answer as the whole; what the second half learns changes the whole."""
+    model = art_nets.vgg16_transfer(art_nets.vgg16_trunk(SIDE, NARROW, "none"), fine="block5", hidden=3)
+    still, learner = art_nets.halves(model, "block5")
+    said = learner.predict({"maps": still.predict(pictures, verbose=0)}, verbose=0)["group"]
+    assert np.allclose(said, model.predict(pictures, verbose=0), atol=1e-6)
+    assert len(learner.trainable_weights) == 2 * 5 and not still.trainable_weights
+    learner.get_layer("group").set_weights([np.zeros((3, 4)), np.array([0, 0, 9, 0])])
+    assert (model.predict(pictures, verbose=0).argmax(axis=1) == 2).all()
+    with pytest.raises(ParameterError, match="fine='none'"):
+        art_nets.halves(model, "none")
+
+
 def test_a_file_of_another_head_gives_its_trunk(tmp_path, pictures):
     """Weights of a backbone under the sculpture study's head are taken over: the maps are the same."""
     whole = backbones.build("vgg16", SIDE, alpha=NARROW, seed=5)
