@@ -26,6 +26,7 @@ SCHEMAS = {
     "06_gradcam": "lib.explain.parameters:GradcamParameters",
     "07_terracotta_gan_augmentation": "lib.explain.terracotta_parameters:TerracottaParameters",
     "08_lime_ekman": "lib.explain.lime_parameters:LimeEkmanParameters",
+    "09_art_emotion": "lib.artworks.parameters:ArtEmotionParameters",
     "10_published_numbers": "lib.published.parameters:PublishedNumbersParameters",
 }
 
