@@ -24,7 +24,7 @@ with silent():
 NETWORKS = os.environ.get("COMPENDIUM_BENCH_NETWORKS", "mobilenet,vgg16,custom").split(",")
 SIDE = int(os.environ.get("COMPENDIUM_BENCH_SIDE", "64"))
 WIDTH = float(os.environ.get("COMPENDIUM_BENCH_WIDTH", "0.5"))
-PICTURES = int(os.environ.get("COMPENDIUM_BENCH_PICTURES", "960"))
+PICTURES = int(os.environ.get("COMPENDIUM_BENCH_PICTURES", "1920"))
 ROUNDS = 5
 
 
