@@ -482,15 +482,16 @@ def pair_title(name: str) -> str:
     return GAN_TITLES.get(name, "DCGAN without the remedy" if name == "dcgan_plain" else name)
 
 
-def remedy_sentence(changes: Iterable[str]) -> str:
-    """Say what makes DCGAN learn from few pictures. changes: of differentiable augmentation, none in the paper."""
+def remedy_sentence(changes: Iterable[str], share: float = 1.0) -> str:
+    """Say what makes DCGAN learn from few pictures. changes: of differentiable augmentation, none in the paper; share: of pictures."""
     words = {"colour": "coloured", "translation": "moved", "cutout": "holed"}
     done = [words[name] for name in changes]
     if not done:
         return "DCGAN learned without a remedy, as in the paper."
     listed = " and ".join(filter(None, [", ".join(done[:-1]), done[-1]]))
-    return (f"DCGAN learned with a remedy that the paper did not have: real and generated portraits alike are {listed} at random before "
-            "the discriminator sees them (differentiable augmentation), so that it cannot learn a few hundred of them by heart.")
+    many = "" if share == 1 else f"{share:.0%} of "
+    return (f"DCGAN learned with a remedy that the paper did not have: {many}real and generated portraits alike are {listed} at random "
+            "before the discriminator sees them (differentiable augmentation), so that it cannot learn a few hundred of them by heart.")
 
 
 # ---- what generated faces are called
