@@ -196,7 +196,8 @@ def palettes_figure(learned: np.ndarray, colours: np.ndarray, shares: np.ndarray
             if not axis.images:
                 axis.set_axis_off()
     grid[0, 0].set_title("the group's palette", color=INK, fontsize=9.5)
-    grid[0, 1].set_title("works of the group and their five colours →", color=INK, fontsize=9.5, loc="left")
+    # Left out of the layout: it is wider than its column, which would make room for it.
+    grid[0, 1].set_title("works of the group and their main colours →", color=INK, fontsize=9.5, loc="left").set_in_layout(False)
     return figure
 
 
@@ -448,6 +449,18 @@ def places_sentence(found: pd.DataFrame) -> str:
     return "\n".join(parts) if parts else "Nothing is known of where the cue lies."
 
 
+def hidden_sentence(found: pd.DataFrame) -> str:
+    """Say whether the answers hang on what the expression moved. found: of `study.hidden`."""
+    if found.empty:
+        return "Nothing is known of where the cue lies."
+    rows = found.set_index("hidden")["accuracy"]
+    moved, elsewhere = rows["what the expression moved"], rows["as much elsewhere"]
+    text = (f"Of {int(found['faces'].iloc[0])} faces that show an expression VGG16+TLv2 is right on {rows['nothing']:.2f}; with what the "
+            f"expression moved blurred away on **{moved:.2f}**, with as much of the face blurred elsewhere on {elsewhere:.2f}")  # fmt: skip
+    return text + (": the answer hangs on the cue, wherever the maps lie." if moved < elsewhere - 0.1 else
+                   ": the answer does not hang on the cue more than on other parts.")  # fmt: skip
+
+
 def network_title(title: str, regime: str) -> str:
     """Return the name of a network with the regime it learned, for readers."""
     return f"{title}, {REGIME_TITLES[regime]}" if regime in REGIME_TITLES else title
@@ -469,15 +482,16 @@ def pair_title(name: str) -> str:
     return GAN_TITLES.get(name, "DCGAN without the remedy" if name == "dcgan_plain" else name)
 
 
-def remedy_sentence(changes: Iterable[str]) -> str:
-    """Say what makes DCGAN learn from few pictures. changes: of differentiable augmentation, none in the paper."""
+def remedy_sentence(changes: Iterable[str], share: float = 1.0) -> str:
+    """Say what makes DCGAN learn from few pictures. changes: of differentiable augmentation, none in the paper; share: of pictures."""
     words = {"colour": "coloured", "translation": "moved", "cutout": "holed"}
     done = [words[name] for name in changes]
     if not done:
         return "DCGAN learned without a remedy, as in the paper."
     listed = " and ".join(filter(None, [", ".join(done[:-1]), done[-1]]))
-    return (f"DCGAN learned with a remedy that the paper did not have: real and generated portraits alike are {listed} at random before "
-            "the discriminator sees them (differentiable augmentation), so that it cannot learn a few hundred of them by heart.")
+    many = "" if share == 1 else f"{share:.0%} of "
+    return (f"DCGAN learned with a remedy that the paper did not have: {many}real and generated portraits alike are {listed} at random "
+            "before the discriminator sees them (differentiable augmentation), so that it cannot learn a few hundred of them by heart.")
 
 
 # ---- what generated faces are called

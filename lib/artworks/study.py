@@ -279,6 +279,38 @@ def on_places(named: Mapping[str, Looked], works: Mapping[str, Works], seed: int
     return pd.DataFrame(rows, columns=["network", "place", "pictures", "energy", "area", "ratio", "low", "high", "hits"])
 
 
+def hidden(one: Looked, works: Works, done: classifiers.Study, fold: int = 0, seed: int = 0) -> pd.DataFrame:
+    """Return what becomes of VGG16+TLv2's answers when what the expression moved is blurred away: a row for each part that is hidden.
+
+    Columns: hidden ("nothing", "what the expression moved", "as much elsewhere": blots of the same area in the same face's oval), faces,
+    accuracy, probability (mean, of the label). Faces without a cue, such as neutral ones, do not count; empty where none has one.
+    """
+    known = one.cues.any(axis=(1, 2))
+    if not known.any():
+        return pd.DataFrame(columns=["hidden", "faces", "accuracy", "probability"])
+    pictures, cues, label = one.pictures[known], one.cues[known], works.table["group"].to_numpy(int)[one.rows[known]]
+    side, generator = pictures.shape[1], np.random.default_rng(seed)
+    under = np.stack([cv2.GaussianBlur(picture, (0, 0), side / 8) for picture in pictures])
+    masks = {"nothing": np.zeros_like(cues), "what the expression moved": cues,
+             "as much elsewhere": np.stack([_elsewhere(cue, generator) for cue in cues])}  # fmt: skip
+    model, rows = classifiers.network(done, "vgg16_tlv2", fold), []
+    for name, mask in masks.items():
+        said = np.asarray(model.predict(np.where(mask[..., None], under, pictures), batch_size=64, verbose=0))
+        rows.append((name, len(label), float((said.argmax(axis=1) == label).mean()), float(said[np.arange(len(label)), label].mean())))
+    return pd.DataFrame(rows, columns=["hidden", "faces", "accuracy", "probability"])
+
+
+def _elsewhere(cue: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Return blots in the face's oval, as large in all as a cue (side, side) and beside it; smaller where there is no more room."""
+    side = len(cue)
+    free = (classifiers._oval(side) > 0.5) & ~cue
+    noise = cv2.GaussianBlur(generator.normal(size=(side, side)), (0, 0), side / 16)
+    order = np.argsort(-np.where(free, noise, -np.inf), axis=None, kind="stable")[:min(int(cue.sum()), int(free.sum()))]
+    mask = np.zeros(side * side, bool)
+    mask[order] = True
+    return mask.reshape(side, side)
+
+
 def chosen_rows(one: Looked, works: Works, each: int = 2) -> pd.DataFrame:
     """Return works to show: row (of the arrays), label, said; of each group `each` that are told rightly, if there are, else wrongly.
 

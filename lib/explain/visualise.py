@@ -309,7 +309,7 @@ def units_figure(units: Units, pictures: np.ndarray, made: np.ndarray | None = N
     grid = figure.subplots(len(units.rows), columns, squeeze=False)
     for place, (axes, (_, row)) in enumerate(zip(grid, units.table.iterrows(), strict=True)):
         if first:
-            _picture(axes[0], made[place])
+            _picture(axes[0], _stretched(made[place]))
         for axis, which, heat in zip(axes[first:], units.rows[place], units.maps[place], strict=False):
             _picture(axis, pictures[which])
             large = cv2.resize(heat, pictures.shape[2:0:-1], interpolation=cv2.INTER_LINEAR)
@@ -338,6 +338,12 @@ def units_sentence(units: Units) -> str:
         text += (f". Of the units' activation {known['inside'].mean():.0%} lies on what the expression moved, which covers "
                  f"{known['area'].mean():.0%} of these pictures: {ratio:.1f} times what even light would give")  # fmt: skip
     return text + "."
+
+
+def _stretched(picture: np.ndarray) -> np.ndarray:
+    """Return a picture with its darkest and lightest hundredth at 0 and 255, so that faint forms are seen."""
+    low, high = np.quantile(picture, [0.01, 0.99])
+    return np.clip((picture - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8)
 
 
 def _picture(axis, picture: np.ndarray) -> None:

@@ -28,7 +28,7 @@ with silent():
 
 SOURCES = ("lib.networks.gans", "lib.training.gans", "lib.training.ganimation", "lib.training.fitting")
 CHANGES = ("colour", "translation", "cutout")  # of differentiable augmentation
-DRAWS = 7  # numbers from which a picture's changes follow: brightness, saturation, contrast, two shifts, two places of the hole
+DRAWS = 8  # numbers from which a picture's changes follow: brightness, saturation, contrast, two shifts, two places of the hole, whether
 SHIFT, HOLE = 0.125, 0.5  # of the side: the farthest translation; the cutout's side (Zhao et al.)
 CALL = 32  # codes a call
 CHECK_EVERY = 50  # steps after which the losses are looked at
@@ -55,10 +55,12 @@ class Settings(BaseModel):
     batch: int = Field(64, ge=2, description="pictures a step")
     rate: float = Field(2e-4, gt=0, description="learning rate of the generator")
     discriminator_rate: float | None = Field(None, gt=0, description="of the discriminator; None: the generator's")
+    last: float = Field(1.0, gt=0, le=1, description="part of both learning rates left in the last epoch, along half a cosine; 1: constant")
     beta_1: float = Field(0.5, ge=0, lt=1, description="of Adam")
     beta_2: float = Field(0.999, ge=0, lt=1, description="of Adam")
     generator_steps: int = Field(2, ge=1, description="steps of the generator for one of the discriminator")
     augmentation: tuple[Literal["colour", "translation", "cutout"], ...] = Field((), description="the remedy's changes; none in the paper")
+    share: float = Field(1.0, gt=0, le=1, description="of the pictures a batch shows the discriminator that the remedy changes")
     averaged: float = Field(0.0, ge=0, lt=1, description="the generator given is a running mean of its weights; 0 in the paper: the last")
     mirrored: bool = Field(True, description="half of the real pictures mirrored")
     fixed: int = Field(16, ge=2, description="codes at which the generator is watched over the epochs")
@@ -85,8 +87,8 @@ def discriminator_loss(pair: tuple, wanted: Settings, pictures, codes, draws) ->
     """
     generator, discriminator = pair
     made = ops.stop_gradient(generator(codes, training=True))
-    real = discriminator(changed(pictures, draws[0], wanted.augmentation), training=True)
-    false = discriminator(changed(made, draws[1], wanted.augmentation), training=True)
+    real = discriminator(changed(pictures, draws[0], wanted.augmentation, wanted.share), training=True)
+    false = discriminator(changed(made, draws[1], wanted.augmentation, wanted.share), training=True)
     loss = ops.mean(ops.softplus(-real)) + ops.mean(ops.softplus(false))  # -log D and -log(1 - D) of a logit
     return loss, {"discriminator": loss, "real_seen": share_real(real), "fooled": share_real(false)}
 
@@ -94,7 +96,7 @@ def discriminator_loss(pair: tuple, wanted: Settings, pictures, codes, draws) ->
 def generator_loss(pair: tuple, wanted: Settings, codes, draws) -> tuple:
     """Return the non-saturating L_G = -E log D(G(z)), and its part by name; draws (n, DRAWS)."""
     generator, discriminator = pair
-    said = discriminator(changed(generator(codes, training=True), draws, wanted.augmentation), training=True)
+    said = discriminator(changed(generator(codes, training=True), draws, wanted.augmentation, wanted.share), training=True)
     loss = ops.mean(ops.softplus(-said))
     return loss, {"generator": loss}
 
@@ -107,14 +109,15 @@ def share_real(logits):
 # ---- the remedy
 
 
-def changed(pictures, draws, kinds=CHANGES):
+def changed(pictures, draws, kinds=CHANGES, share: float = 1.0):
     """Return pictures (n, S, S, 3) 0..255 as differentiable augmentation changes them; gradients pass through (Zhao et al. 2020).
 
     draws: (n, DRAWS), uniform 0 to 1, which decide each picture's change. kinds: of CHANGES: colour (brightness ± .5 of half the range,
     saturation times 0 to 2, contrast times .5 to 1.5), translation (up to an eighth of the side), cutout (a hole of half the side). What
-    comes from outside is mid-grey, 0 of -1 to 1. Results may leave 0..255, as in the paper.
+    comes from outside is mid-grey, 0 of -1 to 1. share: chance that a picture is changed at all; below about .8 what the changes do does
+    not show in what is generated (Karras et al. 2020). Results may leave 0..255, as in the paper.
     """
-    x = (ops.cast(pictures, "float32") - GREY) / GREY
+    start = x = (ops.cast(pictures, "float32") - GREY) / GREY
     draws = ops.cast(draws, "float32")
     if "colour" in kinds:
         x = _coloured(x, *(ops.reshape(draws[:, place], (-1, 1, 1, 1)) for place in range(3)))
@@ -122,6 +125,8 @@ def changed(pictures, draws, kinds=CHANGES):
         x = _shifted(x, draws[:, 3], draws[:, 4])
     if "cutout" in kinds:
         x = _holed(x, draws[:, 5], draws[:, 6])
+    if share < 1:
+        x = ops.where(ops.reshape(draws[:, 7], (-1, 1, 1, 1)) < share, x, start)
     return x * GREY + GREY
 
 
@@ -184,7 +189,7 @@ def train(pictures, folder, settings: Settings | Mapping | None = None, progress
     history = fitting._taken(folder / fitting.CHECKPOINT, state) if (folder / fitting.CHECKPOINT).exists() else []
     samples = _samples(folder / SHEETS, len(history)) or {0: sampled(mean, fixed_codes(wanted))}
     for epoch in range(len(history), wanted.epochs):
-        row = _epoch(pair, mean, steps, wanted, pictures, epoch)
+        row = _epoch(pair, mean, optimisers, steps, wanted, pictures, epoch)
         samples[epoch + 1] = sampled(mean, fixed_codes(wanted))
         history.append(_judged(row, samples[epoch + 1], pictures))
         # Before the checkpoint: a kill in between leaves a picture too many, which the repeated epoch makes anew.
@@ -211,13 +216,18 @@ def assembled(wanted: Settings) -> tuple:
     """Return the pair, the optimisers, and the steps by name: discriminator(pictures, codes, draws), generator(codes, draws)."""
     pair = networks.pair(wanted.kind, wanted.side, wanted.width, wanted.discriminator_width, wanted.kernel, wanted.code, wanted.deviation,
                          wanted.seed)  # fmt: skip
-    rates = wanted.rate, wanted.discriminator_rate or wanted.rate
-    optimisers = tuple(keras.optimizers.Adam(rate, wanted.beta_1, wanted.beta_2) for rate in rates)
+    optimisers = tuple(keras.optimizers.Adam(rate, wanted.beta_1, wanted.beta_2) for rate in rates(wanted, 0))
     for network, optimiser in zip(pair, optimisers, strict=True):
         optimiser.build(network.trainable_variables)
     losses = {"generator": (generator_loss, 0), "discriminator": (discriminator_loss, 1)}
     return pair, optimisers, {name: stepper(_bound(loss, pair, wanted), pair[which], optimisers[which], pair)
                               for name, (loss, which) in losses.items()}  # fmt: skip
+
+
+def rates(wanted: Settings, epoch: int) -> tuple[float, float]:
+    """Return the learning rates of the generator and of the discriminator in an epoch (from 0)."""
+    share = fitting.falling(1.0, wanted.epochs, wanted.last)(epoch)
+    return wanted.rate * share, (wanted.discriminator_rate or wanted.rate) * share
 
 
 def _bound(loss: Callable, pair: tuple, wanted: Settings) -> Callable:
@@ -273,9 +283,11 @@ def batches(wanted: Settings, pictures, epoch: int) -> Iterator[tuple]:
         yield shown, codes.astype(np.float32), generator.random((2 + wanted.generator_steps, size, DRAWS)).astype(np.float32)
 
 
-def _epoch(pair: networks.Pair, mean: keras.Model, steps: dict, wanted: Settings, pictures, epoch: int) -> dict:
+def _epoch(pair: networks.Pair, mean: keras.Model, optimisers: tuple, steps: dict, wanted: Settings, pictures, epoch: int) -> dict:
     """Train an epoch; return the means of its losses and shares."""
     started, found = time.monotonic(), {}
+    for optimiser, rate in zip(optimisers, rates(wanted, epoch), strict=True):
+        optimiser.learning_rate.assign(rate)
     count = max(wanted.passes * len(pictures) // min(wanted.batch, len(pictures)), 1) * wanted.generator_steps
     for number, (shown, codes, draws) in enumerate(batches(wanted, pictures, epoch)):
         rows = [steps["discriminator"](shown, codes[0], draws[:2])]

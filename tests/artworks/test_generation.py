@@ -30,7 +30,7 @@ def made(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setattr(kept, "FOLDER", tmp_path_factory.mktemp("models"))
     settings = {"side": 16, "width": 3, "code": 4, "batch": 3, "epochs": 2, "passes": 1, "fixed": 5}
-    yield {kind: generation.generation(PICTURES, generation.demo(kind, **settings)) for kind in ("baseline", "dcgan")}
+    yield {kind: generation.generation(PICTURES, generation.demo(kind, **settings)) for kind in ("baseline", "complex")}
     patch.undo()
 
 
@@ -55,13 +55,13 @@ def test_artworks_without_faces_are_refused(boxes, message):
 
 
 def test_a_training_is_kept_and_not_done_again(made, monkeypatch):
-    monkeypatch.setattr(kept, "FOLDER", made["dcgan"].folder.parent)
+    monkeypatch.setattr(kept, "FOLDER", made["complex"].folder.parent)
     monkeypatch.setattr(gans, "_epoch", lambda *a: pytest.fail("trained again"))
-    again = generation.generation(PICTURES, made["dcgan"].settings)
-    assert again.folder == made["dcgan"].folder
-    pd.testing.assert_frame_equal(again.curves, made["dcgan"].curves, check_dtype=False)
-    assert all(np.array_equal(again.samples[n], made["dcgan"].samples[n]) for n in (0, 1, 2))
-    assert all(np.array_equal(a, b) for a, b in zip(again.generator.get_weights(), made["dcgan"].generator.get_weights(), strict=True))
+    again = generation.generation(PICTURES, made["complex"].settings)
+    assert again.folder == made["complex"].folder
+    pd.testing.assert_frame_equal(again.curves, made["complex"].curves, check_dtype=False)
+    assert all(np.array_equal(again.samples[n], made["complex"].samples[n]) for n in (0, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(again.generator.get_weights(), made["complex"].generator.get_weights(), strict=True))
 
 
 def test_other_pictures_are_another_training(made):
@@ -96,9 +96,9 @@ def test_pictures_that_are_none_are_refused():
 def test_shares_are_counts_with_wilsons_interval(made, monkeypatch):
     """Planted finds: every picture of the generator, none of the real; of 4, Wilson's interval ends at z² / (4 + z²)."""
     monkeypatch.setattr(generation, "found_faces", lambda pictures: np.full(len(pictures), pictures.shape[0] == 4))
-    table = generation.face_share({"dcgan": made["dcgan"]}, PICTURES[:3], count=4).set_index("pair")
-    assert table.loc["dcgan", "share"] == 1 and table.loc["real", "share"] == 0 and table.loc["real", "pictures"] == 3
-    assert table.loc["dcgan", "low"] == pytest.approx(4 / (4 + 1.959964**2), rel=1e-4)
+    table = generation.face_share({"complex": made["complex"]}, PICTURES[:3], count=4).set_index("pair")
+    assert table.loc["complex", "share"] == 1 and table.loc["real", "share"] == 0 and table.loc["real", "pictures"] == 3
+    assert table.loc["complex", "low"] == pytest.approx(4 / (4 + 1.959964**2), rel=1e-4)
 
 
 # ---- report
@@ -107,16 +107,16 @@ def test_shares_are_counts_with_wilsons_interval(made, monkeypatch):
 def test_sheets_show_the_first_and_the_last_epoch(made):
     assert gan_report.chosen_epochs(dict.fromkeys(range(11)), 4) == [0, 3, 7, 10]
     assert gan_report.chosen_epochs({0: 1, 5: 1}, 6) == [0, 5]
-    figure = gan_report.sheet_figure(made["dcgan"], epochs=3, codes=4)
+    figure = gan_report.sheet_figure(made["complex"], epochs=3, codes=4)
     assert len(figure.axes) == 12 and [axis.get_ylabel() for axis in figure.axes[::4]] == ["fresh", "epoch 1", "epoch 2"]
-    data = gan_report.sheet_data(made["dcgan"], 3)
+    data = gan_report.sheet_data(made["complex"], 3)
     brightness = data.loc[data["epoch"] == 2, "brightness"].to_numpy()
-    assert len(data) == 15 and np.allclose(brightness, made["dcgan"].samples[2].mean(axis=(1, 2, 3)), atol=0.01)
+    assert len(data) == 15 and np.allclose(brightness, made["complex"].samples[2].mean(axis=(1, 2, 3)), atol=0.01)
 
 
 def test_epochs_the_discriminator_wins_are_shaded_and_counted(made):
     curves = gan_report.curves_table(made)
-    assert list(curves["pair"]) == ["baseline"] * 2 + ["dcgan"] * 2
+    assert list(curves["pair"]) == ["baseline"] * 2 + ["complex"] * 2
     curves["verdict"] = [gans.WON, gans.WON, "", gans.ONE_FOR_ALL]
     said = gan_report.wins_sentence(curves)
     assert "wins in 2 of 2 epochs" in said and "wins in none of 2 epochs" in said and "one picture after 1" in said

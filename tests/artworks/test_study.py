@@ -129,6 +129,25 @@ def test_maps_on_the_cue_are_counted_against_its_area():
         assert report.places_sentence(found).startswith("* own: ")
 
 
+def test_hiding_the_cue_hurts_a_network_that_reads_it(monkeypatch):
+    """A network that goes by the brightness of one place loses it there, and keeps it when as much is hidden elsewhere."""
+    pictures, cues = np.full((12, 32, 32, 3), 128, np.uint8), np.zeros((12, 32, 32), bool)
+    cues[:, 12:20, 12:20] = True
+    for row in range(12):
+        pictures[row, 14:18, 14:18] = 60 * (row % 4) + 20
+
+    class Reader:
+        def predict(self, shown, **_):
+            return -np.abs(shown[:, 14:18, 14:18, 0].mean(axis=(1, 2))[:, None] - (60 * np.arange(4) + 20))
+
+    monkeypatch.setattr(classifiers, "network", lambda *_: Reader())
+    one = study.Looked(pictures, np.eye(4)[np.arange(12) % 4], np.ones((12, 32, 32)), np.arange(12), cues, None)
+    found = study.hidden(one, works(), done()).set_index("hidden")["accuracy"]
+    assert found["nothing"] == 1 and found["as much elsewhere"] == 1 and found["what the expression moved"] < 0.8
+    assert "hangs on the cue" in report.hidden_sentence(study.hidden(one, works(), done()))
+    assert study.hidden(one._replace(cues=np.zeros_like(cues)), works(), done()).empty
+
+
 def test_works_to_show_are_right_ones_first():
     """Of each group the surest right answer comes first."""
     answers = np.full((16, 4), 0.1)

@@ -11,6 +11,7 @@ RNG = np.random.default_rng(11)
 SMALL = {"side": 16, "width": 3, "code": 5, "batch": 4, "epochs": 3, "passes": 2, "fixed": 3, "rate": 1e-3, "deviation": 0.1,
          "generator_steps": 2, "augmentation": gans.CHANGES, "averaged": 0.9}  # fmt: skip
 WANTED = gans.Settings(**SMALL)
+LIGHT = WANTED.model_copy(update={"kind": "baseline", "augmentation": ()})  # built in a moment, where any pair will do
 PICTURES = RNG.integers(0, 256, (10, 16, 16, 3)).astype(np.uint8)
 
 
@@ -44,8 +45,8 @@ def test_the_losses_are_the_studys_formulas_of_the_probability():
 
 
 def test_a_step_moves_its_own_network_alone():
-    pair, _, steps = gans.assembled(WANTED)
-    shown, codes, draws = next(gans.batches(WANTED, PICTURES, 0))
+    pair, _, steps = gans.assembled(LIGHT)
+    shown, codes, draws = next(gans.batches(LIGHT, PICTURES, 0))
     for name, place in (("discriminator", 1), ("generator", 0)):
         before = [[np.array(variable) for variable in network.trainable_variables] for network in pair]
         steps[name](shown, codes[0], draws[:2]) if place else steps[name](codes[1], draws[2])
@@ -59,8 +60,9 @@ def test_a_step_moves_its_own_network_alone():
 
 def one_change(picture, kinds, **draws):
     """Return what the remedy makes of one picture with named draws; the others leave it as it is."""
-    names = ("brightness", "saturation", "contrast", "down", "across", "hole_down", "hole_across")
-    values = {"brightness": 0.5, "saturation": 0.5, "contrast": 0.5, "down": 0.5, "across": 0.5, "hole_down": 0, "hole_across": 0} | draws
+    names = ("brightness", "saturation", "contrast", "down", "across", "hole_down", "hole_across", "chosen")
+    values = {"brightness": 0.5, "saturation": 0.5, "contrast": 0.5, "down": 0.5, "across": 0.5, "hole_down": 0, "hole_across": 0,
+              "chosen": 0} | draws
     return np.asarray(gans.changed(picture[None], np.array([[values[name] for name in names]], "float32"), kinds))[0]
 
 
@@ -91,6 +93,14 @@ def test_colour_changes_brightness_saturation_and_contrast():
     grey = one_change(PICTURES[2], ("colour",), saturation=0.0)
     assert np.allclose(grey, picture.mean(axis=2, keepdims=True).repeat(3, 2), atol=1e-2)
     assert np.allclose(one_change(PICTURES[2], ("colour",), contrast=0.0), (picture - picture.mean()) / 2 + picture.mean(), atol=1e-2)
+
+
+def test_only_a_share_of_the_pictures_is_changed():
+    draws = RNG.random((10, gans.DRAWS)).astype("float32")
+    draws[:, 2] = 0.9  # contrast: every changed picture shows it
+    found = np.asarray(gans.changed(PICTURES, draws, ("colour",), 0.4))
+    same = np.array([np.allclose(a, b, atol=1e-3) for a, b in zip(found, PICTURES, strict=True)])
+    assert np.array_equal(same, draws[:, 7] >= 0.4) and 0 < same.sum() < 10
 
 
 def test_gradients_pass_through_the_remedy():
@@ -124,6 +134,14 @@ def test_an_epochs_batches_are_drawn_from_seed_and_epoch_and_show_every_picture_
 def test_codes_are_of_the_seed_alone_and_the_first_do_not_depend_on_how_many():
     assert np.array_equal(gans.codes_of(3, 5), gans.codes_of(8, 5)[:3])
     assert not np.array_equal(gans.codes_of(3, 5), gans.codes_of(3, 6))
+
+
+def test_learning_rates_are_constant_as_published_or_fall_to_a_part():
+    published = gans.Settings()
+    assert all(gans.rates(published, epoch) == pytest.approx((2e-4, 2e-4)) for epoch in (0, 10, 24))
+    falling = gans.Settings(rate=1e-3, discriminator_rate=2e-3, last=0.1, epochs=5)
+    assert gans.rates(falling, 0) == pytest.approx((1e-3, 2e-3)) and gans.rates(falling, 4) == pytest.approx((1e-4, 2e-4))
+    assert gans.rates(falling, 2) == pytest.approx((5.5e-4, 1.1e-3))  # half way along half a cosine
 
 
 # ---- training
@@ -164,7 +182,7 @@ def test_curves_and_samples_are_whole_and_kept_beside_the_checkpoint(whole):
 
 def test_the_averaged_generator_is_the_running_mean_of_the_last(tmp_path):
     """One step from fresh weights: decay (1 + 0) / (10 + 0) of the old and the rest of the new; without averaging it is the last."""
-    wanted = WANTED.model_copy(update={"epochs": 1, "passes": 1, "batch": 10, "generator_steps": 1})
+    wanted = LIGHT.model_copy(update={"epochs": 1, "passes": 1, "batch": 10, "generator_steps": 1})
     trained = gans.train(PICTURES, tmp_path / "mean", wanted)
     last = gans.train(PICTURES, tmp_path / "last", wanted.model_copy(update={"averaged": 0.0}))
     fresh = gans.assembled(wanted)[0].generator.get_weights()
@@ -179,8 +197,8 @@ def test_a_checkpoint_of_other_networks_is_refused(whole, tmp_path):
 
 
 def test_a_training_that_becomes_nan_stops_and_is_named(tmp_path):
-    with pytest.raises(gans.Diverged, match="DCGAN became (nan|inf).*learning rate"):
-        gans.train(PICTURES, tmp_path, {**SMALL, "rate": 1e30, "epochs": 2})
+    with pytest.raises(gans.Diverged, match="Baseline.*became (nan|inf).*learning rate"):
+        gans.train(PICTURES, tmp_path, LIGHT.model_copy(update={"rate": 1e30}))
     assert not (tmp_path / fitting.CHECKPOINT).exists()
 
 
@@ -197,9 +215,8 @@ def test_the_discriminator_wins_where_it_sees_the_real_and_is_not_fooled():
 def test_a_discriminator_far_ahead_wins_in_training(tmp_path):
     """Planted: a generator that hardly learns against a discriminator that does, pictures that are easy to tell."""
     bright = np.clip(PICTURES.astype(int) // 8 + 220, 0, 255).astype(np.uint8)
-    wanted = {**SMALL, "kind": "baseline", "width": 8, "augmentation": (), "rate": 1e-9, "discriminator_rate": 1e-2, "deviation": None,
-              "epochs": 6}  # fmt: skip
-    trained = gans.train(bright, tmp_path, wanted)
+    wanted = {"width": 8, "rate": 1e-9, "discriminator_rate": 1e-2, "deviation": None, "epochs": 6}
+    trained = gans.train(bright, tmp_path, LIGHT.model_copy(update=wanted))
     assert trained.history["verdict"].iloc[-1] == gans.WON and trained.history["fooled"].iloc[-1] <= gans.HELPLESS
 
 
@@ -235,4 +252,4 @@ def test_unknown_or_impossible_settings_are_refused(wrong):
 def test_the_settings_are_those_of_the_code_the_study_names():
     s = gans.Settings()
     assert (s.kind, s.side, s.width, s.kernel, s.code, s.epochs, s.batch) == ("dcgan", 64, 64, 5, 100, 25, 64)
-    assert (s.rate, s.beta_1, s.generator_steps, s.augmentation, s.averaged) == (2e-4, 0.5, 2, (), 0)
+    assert (s.rate, s.beta_1, s.generator_steps, s.augmentation, s.averaged, s.last) == (2e-4, 0.5, 2, (), 0, 1)
