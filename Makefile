@@ -23,7 +23,8 @@ ASKED      = --profile $(call quoted,$(PROFILE)) --runs $(RUNS) --collection $(c
 NOTEBOOKS := $(sort $(basename $(notdir $(wildcard notebooks/[0-9]*.ipynb))))
 NUMBERS   := $(foreach name,$(NOTEBOOKS),$(firstword $(subst _, ,$(name))))
 # The studies beside the main one bring their own material: `make reproduce COLLECTION=…` leaves them out, `make 08` runs one.
-WITHOUT   := $(if $(COLLECTION),07 08 09 10)
+BESIDE    := 07 08 09 10
+WITHOUT   := $(if $(COLLECTION),$(BESIDE))
 # A notebook is one run, or one run a variant where the profile has a folder of variants for it. `make 04 SET="backbone=vgg16"` makes
 # the one variant it names, whether the profile lists it or not.
 BACKBONE  := $(patsubst backbone=%,%,$(filter backbone=%,$(subst 04.,,$(SET))))
@@ -122,6 +123,11 @@ $(foreach name,$(NOTEBOOKS),$(eval $(call notebook_target,$(name))))
 $(RUNS)/00_start_here/run.json: $(CLAIMS)
 ifneq ($(filter reproduce publish,$(MAKECMDGOALS)),)
 $(RUNS)/00_start_here/run.json: $(STUDIES) # the front page gathers the others' verdicts, so it is printed last
+endif
+ifneq ($(filter reproduce publish,$(MAKECMDGOALS)),)
+# One after the other, so that of two notebooks at a time one is of the main study, whose steps have to wait for each other.
+EARLIER   :=
+$(foreach name,$(filter $(BESIDE:=_%),$(NOTEBOOKS)),$(eval $(call records_of,$(name)): | $(EARLIER))$(eval EARLIER := $(call records_of,$(name))))
 endif
 $(RUNS)/02_face_detection/run.json: $(RUNS)/01_dataset_census/run.json
 $(RUNS)/03_labeller_agreement/run.json: $(RUNS)/01_dataset_census/run.json $(RUNS)/02_face_detection/run.json
