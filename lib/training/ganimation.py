@@ -31,12 +31,13 @@ CHECK_EVERY = 50  # steps after which the losses are looked at: a training that 
 PROBES = 8  # pictures on which the generator is watched
 OCTAVES = (4, 8, 16, 32)  # parts of the side: the grids of coarse noise in what the critic reads units from, beside one of pixels
 CONSTANT = 0.005  # of 0..1: where the answers to different pictures differ by less than this part of what the pictures do
+EXPLODED = 100
 COLUMNS = ("epoch", "rate", "critic", "critic_units", "penalty", "generator", "generator_units", "cycle", "attention", "smooth",
            "kept", "changed", "moved", "variety", "seconds")  # fmt: skip
 
 
 class Diverged(CompendiumError):
-    """A training came to NaN, or to a generator that paints the same whatever it is given."""
+    """A training came to NaN, to a generator that paints the same whatever it is given, or to a critic that exploded."""
 
 
 class Settings(BaseModel):
@@ -300,7 +301,7 @@ def train(pictures, units, folder, settings: Settings | dict | None = None, prog
     for epoch in range(len(history), total):
         history.append(_epoch(pair, optimisers, steps, wanted, pictures, units, epoch, steady))
         write_atomically(folder / fitting.HISTORY, pd.DataFrame(history, columns=COLUMNS).to_csv(index=False))
-        check_going(history[-1])
+        check_going(history[-1], history[0])
         fitting._write(folder / fitting.CHECKPOINT, state, history)
         if progress:
             progress(epoch + 1, total)
@@ -463,8 +464,15 @@ def watched(generator: keras.Model, pictures, units) -> dict[str, float]:
             "moved": float(np.abs(made - rest).mean() / 255), "variety": float(made.std(axis=0).mean() / max(spread, 1e-6))}  # fmt: skip
 
 
-def check_going(row: dict) -> None:
-    """Raise Diverged where a row of the learning curves says that the generator paints one picture for all."""
+def check_going(row: dict, first: dict | None = None) -> None:
+    """Raise Diverged where a row of the learning curves says that the generator paints one picture for all, or that the critic exploded.
+
+    The critic exploded where it reads units EXPLODED times as badly as in the first epoch, whose row is `first`.
+    """
+    if first and row["critic_units"] > EXPLODED * first["critic_units"]:
+        raise Diverged(f"The critic reads Action Units {row['critic_units'] / first['critic_units']:.0f} times as badly in epoch "
+                       f"{row['epoch']} as in the first; expected it to get better. The last good epoch is kept. Train again in another "
+                       "folder with a smaller `rate`, or with `clip`.")  # fmt: skip
     if row["variety"] < CONSTANT:
         raise Diverged(f"The generator paints the same picture for all in epoch {row['epoch']} (answers differ {row['variety']:.4f} "
                        f"times as much as the pictures; expected at least {CONSTANT}). The last good epoch is kept. Train again in another "

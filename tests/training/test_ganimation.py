@@ -293,6 +293,14 @@ def test_one_picture_for_all_is_named():
     ganimation.check_going(before)  # the critic's own epochs: the generator has not learned yet
 
 
+def test_a_critic_that_explodes_without_nan_is_named():
+    """Reading units a thousand times as badly as at first stops the training; ten times, which noise may do, does not."""
+    first = dict.fromkeys(ganimation.COLUMNS, 1.0) | {"epoch": 1}
+    ganimation.check_going({**first, "epoch": 2, "critic_units": 10.0}, first)
+    with pytest.raises(ganimation.Diverged, match="1000 times as badly in epoch 2.*clip"):
+        ganimation.check_going({**first, "epoch": 2, "critic_units": 1000.0}, first)
+
+
 def test_any_loss_that_is_no_number_is_named_with_what_to_do():
     with pytest.raises(ganimation.Diverged, match=r"nan \(cycle\) in epoch 5 at learning rate 0.1.*smaller `rate`"):
         ganimation._check_numbers({"critic": 1.0, "cycle": np.nan}, 4, 0.1)
