@@ -163,7 +163,7 @@ def fit(model: keras.Model, inputs: Mapping, targets: Mapping, epochs: int, fold
         history.append({"epoch": epoch + 1, "rate": rate_now, **values, "seconds": round(time.monotonic() - started, 3)})
         _check_finite(history[-1])
         if best and history[-1][best] < min((row[best] for row in history[:-1]), default=np.inf):
-            _write(folder / BEST, _state(model, ("model",)), history)  # before the checkpoint: a kill in between repeats the epoch
+            write_state(folder / BEST, _state(model, ("model",)), history)  # before the checkpoint: a kill in between repeats the epoch
         _save(model, history, folder / CHECKPOINT)
         write_atomically(folder / HISTORY, pd.DataFrame(history).to_csv(index=False))
         if progress:
@@ -176,7 +176,7 @@ def take_best(model: keras.Model, folder: Path) -> int:
     path = Path(folder) / BEST
     if not path.exists():
         raise WeightsError(f"There is no {relative(path)}; expected the best epoch's weights. Delete {CHECKPOINT} there and train again.")
-    return len(_taken(path, _state(model, ("model",))))
+    return len(take_state(path, _state(model, ("model",))))
 
 
 def _one_epoch(model: keras.Model, examples, epoch: int) -> dict[str, float]:
@@ -205,10 +205,11 @@ def _state(model: keras.Model, parts: tuple = ("model", "optimiser")) -> dict:
 
 
 def _save(model: keras.Model, history: list, path: Path) -> None:
-    _write(path, _state(model), history)
+    write_state(path, _state(model), history)
 
 
-def _write(path: Path, state: dict, history: list) -> None:
+def write_state(path: Path, state: dict, history: list) -> None:
+    """Write variables by name ({name: variable}) and learning curves as one `.npz` file, under a temporary name first."""
     arrays = {name: np.asarray(keras.ops.convert_to_numpy(variable)) for name, variable in state.items()}
     part = path.with_name(f".{path.name}.part.npz")
     np.savez(part, history=np.array(json.dumps(history)), **arrays)
@@ -217,11 +218,11 @@ def _write(path: Path, state: dict, history: list) -> None:
 
 def _resumed(model: keras.Model, path: Path) -> list[dict]:
     """Return the learning curves of a checkpoint, its state put into the model; [] where there is none."""
-    return _taken(path, _state(model)) if path.exists() else []
+    return take_state(path, _state(model)) if path.exists() else []
 
 
-def _taken(path: Path, state: dict) -> list[dict]:
-    """Put the arrays of a file into the variables of a state and return the learning curves it holds. Raises WeightsError."""
+def take_state(path: Path, state: dict) -> list[dict]:
+    """Put the arrays of a file of `write_state` into the variables and return the learning curves it holds. Raises WeightsError."""
     try:
         with np.load(path, allow_pickle=False) as kept:
             arrays = {name: kept[name] for name in kept.files}

@@ -296,13 +296,13 @@ def train(pictures, units, folder, settings: Settings | dict | None = None, prog
     pair, optimisers, steps = assembled(wanted, units.shape[1])
     steady = _steady(pair[0], wanted, units.shape[1])
     state = _state(pair, optimisers, steady)
-    history = fitting._taken(folder / fitting.CHECKPOINT, state) if (folder / fitting.CHECKPOINT).exists() else []
+    history = fitting.take_state(folder / fitting.CHECKPOINT, state) if (folder / fitting.CHECKPOINT).exists() else []
     total = wanted.critic_first + wanted.epochs
     for epoch in range(len(history), total):
         history.append(_epoch(pair, optimisers, steps, wanted, pictures, units, epoch, steady))
         write_atomically(folder / fitting.HISTORY, pd.DataFrame(history, columns=COLUMNS).to_csv(index=False))
         check_going(history[-1], history[0])
-        fitting._write(folder / fitting.CHECKPOINT, state, history)
+        fitting.write_state(folder / fitting.CHECKPOINT, state, history)
         if progress:
             progress(epoch + 1, total)
     return Trained(steady or pair[0], pair[1], pd.DataFrame(history, columns=COLUMNS), wanted)
@@ -312,7 +312,7 @@ def read(folder, settings: Settings, units: int = len(UNIT_COLUMNS)) -> Trained:
     """Return what `train` left in a folder, for as many Action Units. Raises WeightsError where the checkpoint is missing or another's."""
     pair, optimisers, _ = assembled(settings, units)
     steady = _steady(pair[0], settings, units)
-    history = fitting._taken(Path(folder) / fitting.CHECKPOINT, _state(pair, optimisers, steady))
+    history = fitting.take_state(Path(folder) / fitting.CHECKPOINT, _state(pair, optimisers, steady))
     return Trained(steady or pair[0], pair[1], pd.DataFrame(history, columns=COLUMNS), settings)
 
 

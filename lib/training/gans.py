@@ -186,7 +186,7 @@ def train(pictures, folder, settings: Settings | Mapping | None = None, progress
     mean = keras.models.clone_model(pair.generator)
     mean.set_weights(pair.generator.get_weights())
     state = _state(pair, mean, optimisers)
-    history = fitting._taken(folder / fitting.CHECKPOINT, state) if (folder / fitting.CHECKPOINT).exists() else []
+    history = fitting.take_state(folder / fitting.CHECKPOINT, state) if (folder / fitting.CHECKPOINT).exists() else []
     samples = _samples(folder / SHEETS, len(history)) or {0: sampled(mean, fixed_codes(wanted))}
     for epoch in range(len(history), wanted.epochs):
         row = _epoch(pair, mean, optimisers, steps, wanted, pictures, epoch)
@@ -195,7 +195,7 @@ def train(pictures, folder, settings: Settings | Mapping | None = None, progress
         # Before the checkpoint: a kill in between leaves a picture too many, which the repeated epoch makes anew.
         _write_samples(folder / SHEETS, samples)
         write_atomically(folder / fitting.HISTORY, pd.DataFrame(history, columns=COLUMNS).to_csv(index=False))
-        fitting._write(folder / fitting.CHECKPOINT, state, history)
+        fitting.write_state(folder / fitting.CHECKPOINT, state, history)
         if progress:
             progress(epoch + 1, wanted.epochs)
     return Trained(mean, pair.discriminator, pd.DataFrame(history, columns=COLUMNS), samples, wanted)
