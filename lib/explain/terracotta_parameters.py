@@ -55,7 +55,8 @@ class TerracottaParameters(NotebookParameters):
         "as_coded", description="what ARM adds at test time: its batch's mean, as its code does, or the mean of training"
     )
     start: Literal["none", "living"] = Field(
-        "none", description="where classifiers of warriors begin: from nothing (section 2.1.2), or with a trunk trained on living faces"
+        "none", description="where ARM, and all classifiers of warriors, begin: from nothing (section 2.1.2), or with the trunk of a "
+        "ResNet-18 trained on living faces, in the place of ImageNet's"
     )
     folds: int = Field(5, ge=2, le=20, description="parts into which all generated pictures fall to measure the leak. Not in the paper")
     ways: tuple[str, ...] = Field(WAYS, description="of making more of few warriors, compared at equal steps. Not in the paper")

@@ -245,10 +245,15 @@ def settings(wanted: TerracottaParameters, network: str, **changes) -> networks.
 
 
 def on_living(wanted: TerracottaParameters, data: Data, network: str) -> networks.Trained:
-    """Return a classifier that learned from the living faces whose expression is known (experiments 1 to 3 and 7)."""
-    known = named(data.living)
-    return networks.trained(settings(wanted, network), at(known.crops, wanted.side), known.table["expression"],
-                            progress=compute.progress(f"epochs of {network} on living faces"))  # fmt: skip
+    """Return a classifier that learned from the living faces whose expression is known (experiments 1 to 3 and 7).
+
+    With `start` "living" ARM begins with the trunk of the ResNet-18 that learned from the same faces: its authors begin with ImageNet's.
+    """
+    known, start = named(data.living), None
+    if network == "arm" and wanted.start == "living":
+        start = on_living(wanted, data, "resnet18").folder
+    return networks.trained(settings(wanted, network), at(known.crops, wanted.side), known.table["expression"], start,
+                            compute.progress(f"epochs of {network} on living faces"))  # fmt: skip
 
 
 def said_of(trained: networks.Trained, wanted: TerracottaParameters, crops: np.ndarray) -> np.ndarray:

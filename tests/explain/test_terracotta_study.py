@@ -111,6 +111,20 @@ def test_training_settings_are_the_parameters():
     assert (one.network, one.side, one.width, one.mode, one.steps, one.seed) == ("arm", 34, 0.125, "batch_independent", 7, 4)
 
 
+def test_arm_begins_with_the_trunk_of_living_faces_where_asked(monkeypatch):
+    """In the place of ImageNet's weights: ResNet-18 learns from nothing, ARM from its trunk; by default both from nothing."""
+    asked = []
+
+    def trained(wanted, crops, names, start, progress):
+        asked.append((wanted.network, start))
+        return SimpleNamespace(folder=f"kept {wanted.network}")
+
+    monkeypatch.setattr(networks, "trained", trained)
+    study.on_living(world.wanted(), world.data(), "arm")
+    study.on_living(world.wanted(start="living"), world.data(), "arm")
+    assert asked == [("arm", None), ("resnet18", None), ("arm", "kept resnet18")]
+
+
 def test_experiments_split_by_source_and_within_sources(monkeypatch):
     """ResNet-18 and ARM-1 never test a source they learned from, ARM-2 always does; each learns from its own training part alone."""
     asked = []
