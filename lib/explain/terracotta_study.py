@@ -83,7 +83,7 @@ def raf_db_faces(folder: Path | str, side: int = CUT) -> TrainingFaces:
     stamps = [[Path(path).name, Path(path).stat().st_size] for path in table["path"]]
     settings = {"kind": "raf_db", "side": side, "of": fingerprints.digest(json.dumps(stamps) + table["expression"].str.cat())}
     sources = (*corpus.SOURCES, "lib.collections.rafdb")
-    made = kept("raf_db", settings, sources, lambda making: corpus._make(making, table, side))
+    made = kept("raf_db", settings, sources, lambda making: corpus.make(making, table, side))
     table = pd.read_parquet(made / "table.parquet")
     return TrainingFaces(np.load(made / "crops.npy", mmap_mode="r"), np.load(made / "landmarks.npy"), table)
 

@@ -36,12 +36,13 @@ def corpus_faces(folder: Path | str, side: int = 112) -> TrainingFaces:
     """
     table = labelled_folder(folder)
     settings = {"kind": "corpus", "side": side, "of": contents(table)}
-    made = kept("corpus", settings, SOURCES, lambda making: _make(making, table, side))
+    made = kept("corpus", settings, SOURCES, lambda making: make(making, table, side))
     landmarks, table = np.load(made / "landmarks.npy"), pd.read_parquet(made / "table.parquet")
     return TrainingFaces(np.load(made / "crops.npy", mmap_mode="r"), landmarks, table)
 
 
-def _make(folder: Path, table: pd.DataFrame, side: int) -> dict:
+def make(folder: Path, table: pd.DataFrame, side: int) -> dict:
+    """Write the faces of a table of `labelled_folder`'s columns into a folder that is being kept, and return its record."""
     with cut(folder, list(table["path"]), side, "pictures of the corpus") as made:
         np.save(folder / "crops.npy", made.crops)
         np.save(folder / "landmarks.npy", made.landmarks)
