@@ -16,6 +16,7 @@ from lib.training.gans import HELPLESS, ONE_FOR_ALL, WON
 
 GENERATOR, DISCRIMINATOR, MARK = "#c8553d", "#2a6f97", "#f3dcd6"  # the two networks; epochs the discriminator has won
 REAL = "real"
+NAMES = {**TITLES, "dcgan_plain": "DCGAN without the remedy", REAL: "the portraits learned from"}  # of the rows of tables
 
 
 def sheet_figure(made: Generation, epochs: int = 6, codes: int = 10) -> Figure:
@@ -71,7 +72,7 @@ def curves_figure(curves: pd.DataFrame) -> Figure:
             plain(axis, "y")
         upper.plot(table["epoch"], table["generator"], color=GENERATOR, label="generator")
         upper.plot(table["epoch"], table["discriminator"], color=DISCRIMINATOR, label="discriminator")
-        upper.set_title(TITLES.get(name, name), color=INK, fontsize=10)
+        upper.set_title(NAMES.get(name, name), color=INK, fontsize=10)
         lower.plot(table["epoch"], table["real_seen"], color=DISCRIMINATOR, label="of the real ones")
         lower.plot(table["epoch"], table["fooled"], color=GENERATOR, label="of the generated ones")
         lower.axhline(HELPLESS, color=INK, linewidth=0.8, linestyle=":")
@@ -96,7 +97,7 @@ def wins_sentence(curves: pd.DataFrame) -> str:
         won, one = ((table["verdict"] == what).sum() for what in (WON, ONE_FOR_ALL))
         said = f"the discriminator wins in {won or 'none'} of {len(table)} epochs"
         said += f", all codes give one picture after {one}" if one else ""
-        parts.append(f"{TITLES.get(name, name)}: {said}; in the last it takes {table['fooled'].iloc[-1]:.0%} of the generated pictures for "
+        parts.append(f"{NAMES.get(name, name)}: {said}; in the last it takes {table['fooled'].iloc[-1]:.0%} of the generated pictures for "
                      f"real, and they vary {table['variety'].iloc[-1]:.2f} times as much as real ones.")  # fmt: skip
     return " ".join(parts)
 
@@ -114,7 +115,7 @@ def shares_figure(shares: pd.DataFrame, wanted: float = 0.6) -> Figure:
     axis.axvline(wanted, color=INK, linewidth=0.9, linestyle=":")
     for place, row in zip(places, shares.itertuples(), strict=True):
         axis.text(min(row.high + 0.015, 1.02), place, f"{row.share:.2f}", va="center", color=INK, fontsize=9)
-    axis.set_yticks(places, [TITLES.get(name, "portraits learned from") for name in shares["pair"]])
+    axis.set_yticks(places, [NAMES.get(name, name) for name in shares["pair"]])
     axis.set_xlim(0, 1.1)
     axis.set_xlabel("share in which the detector finds a face", color=INK)
     plain(axis, "x")
@@ -124,6 +125,6 @@ def shares_figure(shares: pd.DataFrame, wanted: float = 0.6) -> Figure:
 
 def shares_sentence(shares: pd.DataFrame) -> str:
     """Return in words where faces are found, with intervals."""
-    parts = [f"{row.share:.2f} [{row.low:.2f}, {row.high:.2f}] of {TITLES.get(row.pair, 'the portraits learned from')}"
+    parts = [f"{row.share:.2f} [{row.low:.2f}, {row.high:.2f}] of {NAMES.get(row.pair, row.pair)}"
              for row in shares.itertuples()]  # fmt: skip
     return "The detector finds a face in " + ", ".join(parts) + "."

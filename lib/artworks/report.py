@@ -9,11 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from lib.artworks import palettes, tags, texture
+from lib.artworks import gan_report, palettes, tags, texture
 from lib.artworks.classifiers import TITLES
 from lib.collections.atelier.paintings import SUBJECTS, plan
 from lib.compendium.figures import INK, plain, sentence, with_interval
-from lib.networks.gans import TITLES as GAN_TITLES
 
 GROUPS = palettes.GROUPS
 GROUP_NAMES = tuple(", ".join(names).lower().replace(", na", ", NA") for names in plan.EMOTIONS_OF)  # as Figure 1 of the paper lists them
@@ -479,7 +478,7 @@ def subjects_sentence(found: pd.DataFrame) -> str:
 
 def pair_title(name: str) -> str:
     """Return the name of a GAN for readers."""
-    return GAN_TITLES.get(name, "DCGAN without the remedy" if name == "dcgan_plain" else name)
+    return gan_report.NAMES.get(name, name)
 
 
 def remedy_sentence(changes: Iterable[str], share: float = 1.0) -> str:

@@ -36,7 +36,7 @@ class Run:
             value, default = getattr(self.parameters, name), field.get_default(call_default_factory=True)
             rows.append({"parameter": name, "value": _plain(value), "default": "" if value == default else _plain(default),
                          "meaning": field.description})
-        self.show_table(pd.DataFrame(rows, columns=["parameter", "value", "default", "meaning"]))
+        self.show_table(pd.DataFrame(rows, columns=["parameter", "value", "default", "meaning"]), len(rows))
 
     def show_table(self, table: pd.DataFrame, rows: int = 40) -> None:
         """Show a table without its index, at most `rows` rows, saying how many were left out; nothing where it is empty."""
