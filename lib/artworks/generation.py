@@ -29,9 +29,8 @@ FRAME = 0.25  # of the side, all around: a head that fills the picture gets the 
 # ladder's time, and no face in noise or paint.
 DETECTOR = {"rungs": ("haar", "mtcnn"), "minimum_face": 40.0, "witness_sizes": (48,), "witnesses_haar": 1, "witnesses_mtcnn": 1}
 
-# The remedy in minutes: of differentiable augmentation the colour alone, for one picture in ten. All of it, for all pictures, helps a
-# discriminator that has seen each picture hundreds of times; in the few steps here it hides where a face's parts lie, and faces are found
-# in fewer of the pictures that come of it.
+# The remedy in minutes: of differentiable augmentation the colour alone, for one picture in ten. With all of it for all pictures, faces
+# were found in fewer of what came of the few steps here; it is meant for a discriminator that sees each picture many hundred times.
 REMEDY = ("colour",)
 # Minutes on two cores: narrower pairs, smaller batches and a faster rate for more and larger steps; a discriminator wider than the
 # generator, which learns from nothing else; a running mean of its weights, since the last ones swing from epoch to
