@@ -18,12 +18,12 @@ import pandas as pd
 from lib.artworks import features as hand_made
 from lib.artworks import heads
 from lib.compendium.errors import ParameterError, WeightsError, did_you_mean
+from lib.compendium.kept import kept
 from lib.faces.align import align
 from lib.faces.detectors import silent
 from lib.networks import art_nets
 from lib.training import fitting
 from lib.training.data import Rows
-from lib.training.kept import kept
 
 with silent():
     import keras

@@ -14,10 +14,10 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from lib.compendium.errors import ParameterError
+from lib.compendium.kept import kept
 from lib.faces import transforms
 from lib.faces.detectors import silent
 from lib.training import gans
-from lib.training.kept import kept
 
 with silent():
     import keras

@@ -21,12 +21,12 @@ from lib.collections.atelier import paintings
 from lib.collections.atelier.paintings import plan
 from lib.collections.pictures import read_picture
 from lib.compendium.errors import ParameterError, WeightsError
+from lib.compendium.kept import kept
 from lib.explain import cam
 from lib.faces import transforms
 from lib.faces.align import align
 from lib.published.tables import table
 from lib.training import gans
-from lib.training.kept import kept
 
 OWN = "own"  # the one regime of a reader's artworks: what tells their emotion is not known
 LONGEST = 512  # pixels to which a reader's artworks are brought when they are larger

@@ -13,11 +13,11 @@ import numpy as np
 from lib.collections import atelier
 from lib.compendium.compute import run_all
 from lib.compendium.errors import CompendiumError, ParameterError
+from lib.compendium.kept import kept
 from lib.explain.planted import warped
 from lib.faces import transforms
 from lib.training.faces import PICTURE_SIDE, UNIT_COLUMNS
 from lib.training.ganimation import check_units
-from lib.training.kept import kept
 
 SOURCES = ("lib.collections.atelier", "lib.explain.displacements", "lib.explain.planted", "lib.faces.transforms", "lib.training.faces")
 

@@ -29,10 +29,10 @@ from lib.collections.pictures import read_picture
 from lib.compendium import fingerprints
 from lib.compendium.compute import run_all
 from lib.compendium.errors import CompendiumError, ParameterError, PictureError, WeightsError, did_you_mean
+from lib.compendium.kept import source_digest
 from lib.compendium.places import relative, write_atomically
 from lib.expressions import ORDERS
 from lib.faces.detectors import silent
-from lib.training.kept import source_digest
 
 with silent():
     import keras

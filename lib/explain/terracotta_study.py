@@ -19,6 +19,7 @@ from lib.collections import rafdb
 from lib.collections.atelier.expression import UNITS
 from lib.compendium import claims, compute, fingerprints
 from lib.compendium.errors import ParameterError
+from lib.compendium.kept import kept
 from lib.explain import displacements
 from lib.explain.terracotta_parameters import TerracottaParameters
 from lib.expressions import EXPRESSIONS
@@ -29,7 +30,6 @@ from lib.published.tables import table as printed
 from lib.training import animated, animation, corpus, faces, ganimation, terracotta, warriors
 from lib.training import terracotta_networks as networks
 from lib.training.faces import UNIT_COLUMNS, TrainingFaces
-from lib.training.kept import kept
 
 CUT = 112  # pixels of a crop before it is brought to a network's side
 JUDGED = 112  # pixels at which Action Units are read

@@ -136,7 +136,7 @@ def predict(models: Models, features: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def trained(settings: dict | None = None) -> Path:
     """Return the folder of fitted models, fitted now if this machine has not kept them. `settings`: some fields of TrainingSettings."""
-    from lib.training import kept
+    from lib.compendium import kept
 
     asked = rules.checked(settings, TrainingSettings)
     made_of = asked.model_dump(mode="json")

@@ -8,11 +8,11 @@ import pandas as pd
 from lib.collections import corpora
 from lib.compendium import compute, weights
 from lib.compendium.errors import CompendiumError
+from lib.compendium.kept import record_of, source_digest
 from lib.labellers import action_units, human, multitask, openface, realtime
 from lib.labellers.panel import Member, digest_of
 from lib.labellers.parameters import LabellerParameters
 from lib.labellers.target import multi_hot
-from lib.training.kept import record_of, source_digest
 
 GENDER = "mini_xception_gender"
 TITLES = {

@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from lib.compendium.compute import progress
 from lib.compendium.errors import ParameterError, WeightsError
 from lib.compendium.fingerprints import digest, sha256_of
+from lib.compendium.kept import kept, record_of
 from lib.compendium.places import relative
 from lib.expressions import EXPRESSIONS, MULTITASK_UNITS, ORDERS, reorder
 from lib.labellers.rules import checked
-from lib.training.kept import kept, record_of
 
 NAME, NAME_RNN = "multitask", "cnn_rnn"
 TITLE, TITLE_RNN = "Multi-task CNN", "Multi-task CNN-RNN"

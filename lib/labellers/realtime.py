@@ -16,12 +16,12 @@ from lib.compendium import weights
 from lib.compendium.compute import progress
 from lib.compendium.errors import ParameterError, WeightsError, did_you_mean
 from lib.compendium.fingerprints import sha256_of
+from lib.compendium.kept import kept, record_of
 from lib.compendium.places import relative
 from lib.expressions import EXPRESSIONS, ORDERS, reorder
 from lib.faces.detectors import check_picture, haar
 from lib.labellers.multitask import lesson, parted
 from lib.labellers.rules import checked as checked_training
-from lib.training.kept import kept, record_of
 
 NAME_XCEPTION, NAME_SEQUENTIAL = "realtime_xception", "realtime_sequential"
 TITLE_XCEPTION, TITLE_SEQUENTIAL = "Real-time CNN (mini_XCEPTION)", "Real-time CNN (sequential)"

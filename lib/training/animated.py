@@ -19,10 +19,10 @@ from lib.collections.atelier import specs
 from lib.compendium import fingerprints
 from lib.compendium.compute import run_all
 from lib.compendium.errors import CompendiumError, ParameterError
+from lib.compendium.kept import kept
 from lib.expressions import EXPRESSIONS
 from lib.training import animation, faces, ganimation
 from lib.training.faces import UNIT_COLUMNS, TrainingFaces
-from lib.training.kept import kept
 
 SOURCES = (*faces.SOURCES, *ganimation.SOURCES)  # of the networks; how pictures are made smaller is the module below's
 REDUCED = 1  # version of `reduced`, which decides what the networks learn

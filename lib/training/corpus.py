@@ -14,12 +14,12 @@ from lib.collections.pictures import read_picture
 from lib.compendium import fingerprints
 from lib.compendium.compute import run_all
 from lib.compendium.errors import CollectionError
+from lib.compendium.kept import kept
 from lib.faces import transforms
 from lib.faces.align import align
 from lib.faces.ladder import detect
 from lib.faces.landmarks import landmarks
 from lib.training.faces import COLUMNS, UNIT_COLUMNS, TrainingFaces
-from lib.training.kept import kept
 
 CUT_OUT = 128  # pixels: a square picture up to this side is a face already cut out
 SOURCES = ("lib.collections.corpora", "lib.faces.align", "lib.faces.landmarks", "lib.faces.ladder", "lib.faces.transforms",

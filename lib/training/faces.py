@@ -16,8 +16,8 @@ from lib.collections.atelier import expression as muscles
 from lib.collections.atelier import specs
 from lib.compendium.compute import run_all
 from lib.compendium.errors import CompendiumError, ParameterError
+from lib.compendium.kept import kept
 from lib.expressions import EXPRESSIONS, circumplex
-from lib.training.kept import kept
 
 UNIT_COLUMNS = tuple(f"AU{unit:02d}" for unit in muscles.UNITS)
 COLUMNS = ("subject", "expression", "intensity", *UNIT_COLUMNS, "valence", "arousal", "sequence", "frame")

@@ -13,12 +13,12 @@ import pandas as pd
 
 from lib.compendium import fingerprints
 from lib.compendium.errors import CollectionError, ParameterError
+from lib.compendium.kept import kept, record_of
 from lib.expressions import EXPRESSIONS, ORDERS
 from lib.faces import transforms
 from lib.faces.align import alignment
 from lib.faces.landmarks import landmarks
 from lib.training import corpus, faces
-from lib.training.kept import kept, record_of
 
 EMOTIONS = ORDERS["lime_ekman"]
 GREY, LANDMARKS, TABLE, LEFT_OUT = "pictures.npy", "landmarks.npy", "table.parquet", "left_out.parquet"

@@ -17,13 +17,13 @@ from scipy.stats import binomtest
 
 from lib.compendium import compute, fingerprints
 from lib.compendium.errors import ParameterError, did_you_mean
+from lib.compendium.kept import kept, record_of
 from lib.expressions import EXPRESSIONS
 from lib.faces.detectors import silent
 from lib.networks import fer_nets
 from lib.networks.fer_nets import EMOTIONS, REGIME, TITLES
 from lib.training import fitting, splits
 from lib.training.fer_pictures import Pictures, Shown, Variations, opened
-from lib.training.kept import kept, record_of
 
 with silent():
     import keras

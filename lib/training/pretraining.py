@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from lib.compendium.errors import ParameterError
+from lib.compendium.kept import kept, record_of
 from lib.expressions import EXPRESSIONS
 from lib.faces.crops import open_crops
 from lib.training import fitting, regime
 from lib.training.data import Rows, resized
 from lib.training.faces import SOURCES as OF_FACES
 from lib.training.faces import TrainingFaces, atelier_faces
-from lib.training.kept import kept, record_of
 from lib.training.parameters import TrainingParameters
 
 WEIGHTS = "network.weights.h5"

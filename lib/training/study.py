@@ -17,12 +17,12 @@ import pandas as pd
 
 from lib.compendium import compute, fingerprints
 from lib.compendium.errors import ParameterError
+from lib.compendium.kept import source_digest
 from lib.compendium.places import relative, write_atomically
 from lib.expressions import EXPRESSIONS
 from lib.networks import backbones
 from lib.training import pretraining, regime, splits
 from lib.training.data import Data, Rows, opened
-from lib.training.kept import source_digest
 from lib.training.parameters import TrainingParameters
 
 MODEL, PREDICTIONS, HISTORY, RECORD = "model.keras", "predictions", "history", "record.json"

@@ -16,10 +16,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib.compendium.errors import ParameterError
+from lib.compendium.kept import kept, record_of
 from lib.faces.detectors import silent
 from lib.networks import arm
 from lib.training import augmentation, fitting, mixing, regime, terracotta
-from lib.training.kept import kept, record_of
 
 with silent():
     import keras

@@ -16,10 +16,10 @@ from lib.collections.atelier import specs
 from lib.collections.corpora import find_column, meant_files, read_strictly, why_not_meant
 from lib.collections.folder import existing_folder, list_folder
 from lib.compendium.errors import CollectionError, ParameterError, did_you_mean
+from lib.compendium.kept import kept
 from lib.expressions import EXPRESSIONS, canonical, circumplex
 from lib.training import corpus, faces
 from lib.training.faces import PICTURE_SIDE, TrainingFaces
-from lib.training.kept import kept
 
 
 class Posture(NamedTuple):

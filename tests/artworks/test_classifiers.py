@@ -9,8 +9,8 @@ import pytest
 
 from lib.artworks import classifiers, features
 from lib.artworks.classifiers import Settings
+from lib.compendium import kept as keeping
 from lib.compendium.errors import ParameterError
-from lib.training import kept as keeping
 
 SMALL = Settings(folds=2, weights="none", width=0.05, side=32, epochs=200, rate=2e-2, shallnet_side=16, shallnet_width=0.02,
                  shallnet_epochs=1, layout=features.Layout(maps=2))  # fmt: skip

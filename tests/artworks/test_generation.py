@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from lib.artworks import gan_report, generation
+from lib.compendium import kept
 from lib.compendium.errors import ParameterError
-from lib.training import gans, kept
+from lib.training import gans
 
 RNG = np.random.default_rng(5)
 NAMES = ["box_x", "box_y", "box_width", "box_height"]

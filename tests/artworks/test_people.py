@@ -9,8 +9,8 @@ import pytest
 from lib.artworks import people
 from lib.collections.atelier import paintings
 from lib.collections.atelier.paintings import repaint, scenery
+from lib.compendium import kept as kept_module
 from lib.compendium.errors import ParameterError, WeightsError
-from lib.training import kept as kept_module
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from lib.collections import atelier
+from lib.compendium import kept
 from lib.compendium.errors import ParameterError
 from lib.explain import displacements
-from lib.training import kept
 from lib.training.faces import PICTURE_SIDE, UNIT_COLUMNS
 
 MATRIX = np.diag([32 / PICTURE_SIDE, 32 / PICTURE_SIDE, 1.0])  # the whole picture, made small

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 
 from lib.collections import fer_corpora
+from lib.compendium import kept
 from lib.compendium.errors import CollectionError, ParameterError
 from lib.explain import cam, ekman, lime, lime_study, published_maps, standardise
 from lib.explain.lime_study import SHUFFLED
 from lib.networks import fer_nets
 from lib.published import tables
-from lib.training import fer_pictures, fer_study, kept
+from lib.training import fer_pictures, fer_study
 from tests.explain import lime_world, published
 from tests.explain.lime_world import BROKEN, EMOTIONS, HALF
 

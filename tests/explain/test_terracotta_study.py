@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.compendium import claims
+from lib.compendium import claims, kept
 from lib.compendium.errors import ParameterError
 from lib.explain import terracotta_study as study
 from lib.expressions import EXPRESSIONS
-from lib.training import animation, faces, kept, terracotta, warriors
+from lib.training import animation, faces, terracotta, warriors
 from lib.training import terracotta_networks as networks
 from tests.explain import terracotta_world as world
 

@@ -10,12 +10,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from lib.collections import atelier
+from lib.compendium import kept as kept_module
 from lib.compendium.errors import ParameterError, WeightsError
 from lib.expressions import EXPRESSIONS, OPENFACE_INTENSITY_COLUMNS, OPENFACE_PRESENCE_COLUMNS
 from lib.faces import transforms
 from lib.faces.align import align
 from lib.labellers import action_units, appearance, rules
-from lib.training import kept as kept_module
 from lib.training.faces import COLUMNS, UNIT_COLUMNS, TrainingFaces
 
 QUICK = {"components": 12, "presence_penalties": (0.3,), "intensity_penalties": (1.0,)}

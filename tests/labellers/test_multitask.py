@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from scipy.special import expit, softmax
 
+from lib.compendium import kept as keeping
 from lib.compendium.errors import ParameterError, WeightsError
 from lib.expressions import EXPRESSIONS, circumplex
 from lib.labellers import multitask
-from lib.training import kept as keeping
 from lib.training.faces import COLUMNS, UNIT_COLUMNS, TrainingFaces
 
 RNG = np.random.default_rng(5)

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib.compendium import kept as keeping
 from lib.compendium import weights
 from lib.compendium.errors import ParameterError, WeightsError
 from lib.expressions import EXPRESSIONS
 from lib.labellers import realtime
-from lib.training import kept as keeping
 from lib.training.faces import COLUMNS, TrainingFaces
 
 BLANK = np.full((1, 224, 224, 3), 128, np.uint8)

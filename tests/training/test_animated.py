@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.compendium import kept
 from lib.compendium.errors import ParameterError, WeightsError
 from lib.expressions import EXPRESSIONS
-from lib.training import animated, faces, fitting, ganimation, kept
+from lib.training import animated, faces, fitting, ganimation
 from lib.training.faces import UNIT_COLUMNS, TrainingFaces
 
 RNG = np.random.default_rng(11)

@@ -3,9 +3,9 @@ import pytest
 from PIL import Image
 
 from lib.collections import atelier
+from lib.compendium import kept as kept_module
 from lib.compendium.errors import CollectionError
 from lib.faces.landmarks import eye_centres
-from lib.training import kept as kept_module
 from lib.training.corpus import corpus_faces
 from lib.training.faces import UNIT_COLUMNS
 

@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib.compendium import kept as kept_module
 from lib.compendium.errors import ParameterError
 from lib.expressions import ACTION_UNIT_TABLES, CIRCUMPLEX, EXPRESSIONS
 from lib.faces.landmarks import eye_centres
-from lib.training import kept as kept_module
 from lib.training.faces import COLUMNS, UNIT_COLUMNS, TrainingFaces, atelier_faces, atelier_sequences
 
 

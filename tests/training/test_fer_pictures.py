@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lib.collections import atelier, fer_corpora
+from lib.compendium import kept
 from lib.compendium.errors import CollectionError, ParameterError
 from lib.faces import transforms
 from lib.faces.landmarks import eye_centres
-from lib.training import fer_pictures, kept
+from lib.training import fer_pictures
 from lib.training.fer_pictures import Shown, Variations, varied
 from tests.training.fer import EMOTIONS, marks_of, posing
 

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib.compendium import kept
 from lib.compendium.errors import ParameterError, WeightsError
 from lib.networks import fer_nets
-from lib.training import fer_study, fitting, kept
+from lib.training import fer_study, fitting
 from lib.training.fer_study import Wanted
 from tests.training.fer import EMOTIONS, posing
 

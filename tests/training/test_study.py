@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from lib.compendium.errors import ParameterError
+from lib.compendium.kept import record_of
 from lib.expressions import EXPRESSIONS
 from lib.training import data, fitting, pretraining, study
 from lib.training.faces import TrainingFaces
-from lib.training.kept import record_of
 from lib.training.parameters import TrainingParameters
 
 SMALL = {"backbone": "custom", "side": 32, "width": 0.125, "hidden": 8, "weights": "none", "batch": 8, "epochs": 4, "rate": 0.01,
@@ -121,7 +121,7 @@ def test_a_sweep_in_processes_equals_one_in_this_process(coloured, tmp_path):
 @pytest.mark.slow
 def test_weights_of_the_atelier_are_learned_once_and_start_the_network(coloured, tmp_path, monkeypatch):
     """A few people teach the network; a second call reads the file; the trained network says where it started."""
-    monkeypatch.setattr("lib.training.kept.FOLDER", tmp_path / "models")
+    monkeypatch.setattr("lib.compendium.kept.FOLDER", tmp_path / "models")
     which = np.arange(140) % 8  # the eighth is a face whose expression is unknown
     table = pd.DataFrame({"expression": [(*EXPRESSIONS, "")[number] for number in which], "subject": [f"p{n // 7}" for n in range(140)]})
     finer = coloured_as(which, np.random.default_rng(2)).repeat(2, axis=1).repeat(2, axis=2)  # than the network sees

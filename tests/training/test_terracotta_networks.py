@@ -5,9 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from lib.compendium import kept
 from lib.compendium.errors import ParameterError, WeightsError
 from lib.expressions import EXPRESSIONS
-from lib.training import fitting, kept
+from lib.training import fitting
 from lib.training import terracotta_networks as networks
 
 SIDE = 34

@@ -5,11 +5,11 @@ import pytest
 from PIL import Image
 
 from lib.collections import atelier
+from lib.compendium import kept as kept_module
 from lib.compendium.errors import CollectionError, ParameterError
 from lib.expressions import EXPRESSIONS
 from lib.faces.landmarks import eye_centres
 from lib.published.tables import table as published
-from lib.training import kept as kept_module
 from lib.training import terracotta, warriors
 from lib.training.faces import UNIT_COLUMNS
 

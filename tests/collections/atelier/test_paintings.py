@@ -8,9 +8,9 @@ from hypothesis import strategies as some
 
 from lib.collections.atelier import paintings
 from lib.collections.atelier.paintings import plan, portraits, repaint, scenery
+from lib.compendium import kept as kept_module
 from lib.compendium.errors import ParameterError
 from lib.published.tables import table as published
-from lib.training import kept as kept_module
 
 
 @pytest.fixture(scope="module")

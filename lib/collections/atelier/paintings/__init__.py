@@ -15,6 +15,7 @@ from lib.collections.atelier import specs
 from lib.collections.atelier.paintings import plan, portraits, repaint, scenery
 from lib.compendium.compute import run_all
 from lib.compendium.errors import CompendiumError, ParameterError
+from lib.compendium.kept import kept
 
 SUBJECTS = ("portrait", "landscape", "still_life")
 BOX = ("box_x", "box_y", "box_width", "box_height")
@@ -66,8 +67,6 @@ def atelier_artworks(portraits: int = 480, others: int = 240, side: int = 128, r
     specs.check_count(portraits, "portraits", 0, 100_000), specs.check_count(others, "others", 0, 100_000)
     specs.check_count(portraits + others, "portraits and others together", 1)
     specs.check_count(side, "side", 64, 512), specs.check_count(seed, "seed", 0, 2**31 - 1)
-    from lib.training.kept import kept  # it knows the machinery only
-
     settings = {"portraits": portraits, "others": others, "side": side, "regime": regime, "seed": seed}
     if regime == "both":
         settings |= {"reliability": float(reliability), "misled": misled}
@@ -78,8 +77,6 @@ def atelier_artworks(portraits: int = 480, others: int = 240, side: int = 128, r
 
 def rendered(count: int, side: int, seed: int) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
     """Return portraits before they are repainted (count, side, side, 3), cue maps, and a table of identity, expression, intensity, box."""
-    from lib.training.kept import kept
-
     settings = {"count": count, "side": side, "seed": seed}
     folder = kept("portraits", settings, RENDERED_BY, lambda making: _render(making, settings))
     return (np.load(folder / "pictures.npy", mmap_mode="r"), np.load(folder / "cue_maps.npy", mmap_mode="r"),

@@ -1,4 +1,4 @@
-"""Training: what this machine has trained and keeps under data/models/, so that no notebook trains the same thing twice.
+"""Machinery: what this machine has trained or made and keeps under data/models/, so that no notebook does the same thing twice.
 
 A kept folder's name ends in a digest of everything that decides its content: the settings, the source of the modules that make it and
 the versions in the lock file. Another of these, another folder; the old one stays until somebody deletes it.

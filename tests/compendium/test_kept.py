@@ -4,11 +4,11 @@ import time
 
 import pytest
 
+from lib.compendium import kept as module
 from lib.compendium.errors import CompendiumError, WeightsError
-from lib.training import kept as module
-from lib.training.kept import RECORD, kept, record_of, source_digest
+from lib.compendium.kept import RECORD, kept, record_of, source_digest
 
-SOURCES = ("lib.training.kept",)
+SOURCES = ("lib.compendium.kept",)
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,7 @@ def test_two_at_once_make_once():
 
 def test_source_digest_follows_packages():
     """A package's digest covers all its modules, and an unknown module is named."""
-    assert source_digest(["lib.training"]) != source_digest(["lib.training.kept"])
+    assert source_digest(["lib.training"]) != source_digest(["lib.compendium.kept"])
     with pytest.raises(CompendiumError, match="lib.nothing"):
         source_digest(["lib.nothing"])
 
