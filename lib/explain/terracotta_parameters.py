@@ -45,7 +45,8 @@ class TerracottaParameters(NotebookParameters):
     wishes: int = Field(1, ge=1, le=100, description="times each expression is asked of each head, differently posed each time")
     free_wishes: int = Field(5, ge=0, le=1000, description="further sets of Action Units asked of each head, drawn one by one")
     judge_faces: int = Field(2500, ge=100, le=1_000_000, description="faces behind the Action Unit models that judge generated faces")
-    side: int = Field(224, ge=33, le=448, description="pixels of a classifier's picture. The paper: 224")
+    side: int = Field(224, ge=33, le=448, description="pixels of a classifier's picture; ARM learns little up to 64, where it sees one "
+                      "number of each face. The paper: 224")
     width: float = Field(1.0, description="share of each layer's filters of the classifiers: 1 (published), .5, .25 or .125")
     epochs: int = Field(70, ge=1, le=10_000, description="of each classifier. Not stated in the paper; from ARM's code")
     rate: float = Field(1e-4, gt=0, le=1, description="learning rate of Adam (section 3.4)")
