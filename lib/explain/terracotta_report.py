@@ -157,24 +157,22 @@ def generated_sentence(table: pd.DataFrame) -> str:
 
 def curves_figure(history: pd.DataFrame) -> Figure:
     """Return the learning curves of GANimation: errors of the units, and what the generator does to a few watched pictures."""
-    figure = Figure(figsize=(10, 2.9), dpi=110, layout="constrained")
+    figure = Figure(figsize=(10, 3.2), dpi=110, layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     for name, colour, label in (("critic_units", OURS, "of real faces, by the critic"), ("generator_units", OTHER, "of generated faces")):
         left.plot(history["epoch"], history[name], "o-", color=colour, markersize=3.5, label=label)
     left.set_title("error of the Action Units", fontsize=9, color=INK)
-    left.set_yscale("log")
     for name, colour, label in (("cycle", OURS, "there and back"), ("penalty", QUIET, "gradient penalty")):
         middle.plot(history["epoch"], history[name], "o-", color=colour, markersize=3.5, label=label)
     middle.set_title("other losses", fontsize=9, color=INK)
-    middle.set_yscale("log")
     for name, colour, label in (("kept", OURS, "of the picture kept"), ("variety", LIGHT, "variety of the answers"),
                                 ("moved", OTHER, "moved by the request")):  # fmt: skip
         right.plot(history["epoch"], history[name], "o-", color=colour, markersize=3.5, label=label)
     right.set_title("watched: shares", fontsize=9, color=INK)
-    right.set_ylim(bottom=0)
     for axis in (left, middle, right):
+        axis.set_ylim(bottom=0)
         axis.set_xlabel("epoch", color=INK)
-        axis.legend(frameon=False, fontsize=7)
+        axis.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         plain(axis, "y")
     return figure
