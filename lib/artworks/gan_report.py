@@ -19,7 +19,7 @@ REAL = "real"
 NAMES = {**TITLES, "dcgan_plain": "DCGAN without the remedy", REAL: "the portraits learned from"}  # of the rows of tables
 
 
-def sheet_figure(made: Generation, epochs: int = 6, codes: int = 10) -> Figure:
+def sheet_figure(made: Generation, epochs: int = 5, codes: int = 8) -> Figure:
     """Return what a generator makes of the same codes as it learns: a row an epoch, evenly chosen, the fresh weights first."""
     rows = chosen_epochs(made.samples, epochs)
     codes = min(codes, len(made.samples[rows[0]]))
@@ -45,7 +45,7 @@ def _picture(axis, picture: np.ndarray) -> None:
     axis.spines[:].set_visible(False)
 
 
-def sheet_data(made: Generation, epochs: int = 6) -> pd.DataFrame:
+def sheet_data(made: Generation, epochs: int = 5) -> pd.DataFrame:
     """Return the numbers behind `sheet_figure`: epoch, code, brightness (mean, 0 to 255) and contrast (deviation) of each picture."""
     rows = [(epoch, code, round(float(picture.mean()), 2), round(float(picture.std()), 2))
             for epoch in chosen_epochs(made.samples, epochs) for code, picture in enumerate(made.samples[epoch])]  # fmt: skip

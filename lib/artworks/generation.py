@@ -36,7 +36,7 @@ REMEDY = ("colour",)
 # generator, which learns from nothing else; a running mean of its weights, since the last ones swing from epoch to
 # epoch. None of this is in the paper.
 DEMO = {
-    "dcgan": {"width": 16, "discriminator_width": 24, "batch": 16, "epochs": 16, "passes": 4, "rate": 6e-4, "generator_steps": 1,
+    "dcgan": {"width": 16, "discriminator_width": 24, "batch": 16, "epochs": 20, "passes": 4, "rate": 6e-4, "generator_steps": 1,
               "augmentation": REMEDY, "share": 0.1, "averaged": 0.98},
     "baseline": {"width": 32, "batch": 32, "epochs": 12, "passes": 2, "generator_steps": 1},
     "complex": {"width": 12, "batch": 32, "epochs": 12, "passes": 1, "generator_steps": 1},
