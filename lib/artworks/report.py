@@ -38,7 +38,7 @@ def _picture(axis: Axes, picture: np.ndarray, colour: str = "") -> None:
 # ---- the artworks
 
 
-def sheet_figure(pictures: np.ndarray, table: pd.DataFrame, per_group: int = 8, seed: int = 0) -> Figure:
+def sheet_figure(pictures: np.ndarray, table: pd.DataFrame, per_group: int = 7, seed: int = 0) -> Figure:
     """Return a sheet of artworks: a row a group, portraits first, drawn by lot.
 
     pictures: uint8 (n, side, side, 3) or a sequence of pictures; table: subject, group.
@@ -116,7 +116,7 @@ def tags_table(table: pd.DataFrame) -> pd.DataFrame:
 # ---- the person filter
 
 
-def filter_figure(pictures, table: pd.DataFrame, faces: pd.DataFrame, each: int = 7, seed: int = 0) -> Figure:
+def filter_figure(pictures, table: pd.DataFrame, faces: pd.DataFrame, each: int = 6, seed: int = 0) -> Figure:
     """Return works that pass the person filter, with the box of the face, and works that do not: rows by what they truly are, if known.
 
     pictures: (n, …); table: artwork_id, subject; faces: artwork_id, x, y, width, height, a row an artwork that passes.
