@@ -51,7 +51,7 @@ class ArtEmotionParameters(NotebookParameters):
         "grey", description="faces as VGG16+TLv2 sees them: levelled grey, its surroundings faded out, or as they are (the paper)"
     )
     fine: Literal["none", "block5", "block4", "all"] = Field("none", description="blocks of VGG16 that learn too. The paper: none")
-    fine_epochs: int = Field(10, ge=1, le=10_000, description="epochs of that")
+    fine_epochs: int = Field(10, ge=1, le=10_000, description="epochs in which those blocks learn too")
     fine_rate: float = Field(1e-3, gt=0, le=1, description="learning rate of that")
     combine: Literal["product", "mean"] = Field("product", description="of the ensemble's probabilities. Not stated in the paper")
     shallnet_width: float = Field(1.0, gt=0, le=1, description="share of ShallNet's filters. The paper: 1")
