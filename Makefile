@@ -10,6 +10,7 @@ SCHEDULER  ?=
 PYTHON3    ?= python3
 VENV       ?= .venv
 DEVICE     ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+DEVICE     := $(DEVICE)# asked of the machine once
 
 quoted     = '$(subst ','\'',$(1))'
 RUNS      := runs/$(PROFILE)$(shell $(PYTHON3) -m lib.compendium.places $(call quoted,$(COLLECTION)))
@@ -34,11 +35,6 @@ records_of = $(foreach run,$(call runs_of,$(1)),$(RUNS)/$(run)/run.json)
 STUDIES   := $(foreach name,$(filter-out 00_% $(WITHOUT:=_%),$(NOTEBOOKS)),$(call records_of,$(name)))
 CLAIMS    := $(wildcard $(RUNS)/*/claims.json $(RUNS)/*/*/claims.json)
 ALL_REQUESTS := $(foreach name,$(NOTEBOOKS),$(foreach run,$(call runs_of,$(name)),$(REQUESTS)/$(run).json))
-
-# Two notebooks at a time where processors do the work: one seldom keeps two busy. A graphics card takes one. `make -j1` says otherwise.
-ifeq ($(DEVICE)$(filter -j%,$(MAKEFLAGS)),cpu)
-MAKEFLAGS += -j2
-endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup doctor reproduce test plan why parameters lab weights bench lock publish fresh clean request $(NUMBERS)
@@ -123,8 +119,10 @@ $(foreach name,$(NOTEBOOKS),$(eval $(call notebook_target,$(name))))
 $(RUNS)/00_start_here/run.json: $(CLAIMS)
 ifneq ($(filter reproduce publish,$(MAKECMDGOALS)),)
 $(RUNS)/00_start_here/run.json: $(STUDIES) # the front page gathers the others' verdicts, so it is printed last
+# Two notebooks at a time where processors do the work: one seldom keeps two busy. A graphics card takes one. `make -j1` says otherwise.
+ifeq ($(DEVICE)$(filter -j%,$(MAKEFLAGS)),cpu)
+MAKEFLAGS += -j2
 endif
-ifneq ($(filter reproduce publish,$(MAKECMDGOALS)),)
 # One after the other, so that of two notebooks at a time one is of the main study, whose steps have to wait for each other.
 EARLIER   :=
 $(foreach name,$(filter $(BESIDE:=_%),$(NOTEBOOKS)),$(eval $(call records_of,$(name)): | $(EARLIER))$(eval EARLIER := $(call records_of,$(name))))

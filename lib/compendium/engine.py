@@ -72,7 +72,8 @@ class Watch:
 
     def show(self) -> None:
         """Show progress until stopped: one living line on a terminal, one line a minute in a log or beside another notebook."""
-        if sys.stderr.isatty() and "-j" not in os.environ.get("MAKEFLAGS", ""):
+        beside = any(word.startswith("-j") for word in os.environ.get("MAKEFLAGS", "").split(" -- ")[0].split())
+        if sys.stderr.isatty() and not beside:
             with Console(stderr=True).status(self.line()) as status:
                 while not self.stopped.wait(0.5):
                     status.update(self.line())
