@@ -17,8 +17,10 @@ import pandas as pd
 
 from lib.artworks import features as hand_made
 from lib.artworks import heads
+from lib.compendium import fingerprints
 from lib.compendium.errors import ParameterError, WeightsError, did_you_mean
 from lib.compendium.kept import kept
+from lib.faces import transforms
 from lib.faces.align import align
 from lib.faces.detectors import silent
 from lib.networks import art_nets
@@ -102,7 +104,7 @@ class Settings:
         """Return the settings as JSON-able values, the file of weights by its content."""
         said = asdict(self)
         if Path(self.weights).is_file():
-            said["weights"] = hashlib.sha256(Path(self.weights).read_bytes()).hexdigest()
+            said["weights"] = fingerprints.sha256_of(Path(self.weights))
         return said
 
 
@@ -288,7 +290,7 @@ def _pictures(artworks, boxes: pd.DataFrame, settings: Settings) -> dict:
     side = settings.side
     whole = np.stack([squared(np.asarray(picture), side) for picture in artworks.pictures])
     small = np.stack([squared(np.asarray(picture), settings.shallnet_side) for picture in artworks.pictures])
-    faces = np.stack([_copies(face(np.asarray(artworks.pictures[box.row]), box, side), settings) for box in boxes.itertuples()])
+    faces = np.stack([_copies(face(np.asarray(artworks.pictures[box.row]), box, side)[0], settings) for box in boxes.itertuples()])
     return {"whole": np.stack([whole, whole[:, :, ::-1]], axis=1), "faces": faces, "shallnet": small}
 
 
@@ -298,8 +300,8 @@ def squared(picture: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def face(picture: np.ndarray, box, side: int) -> np.ndarray:
-    """Return a face cut out and aligned as in training (`lib.faces.align`), uint8 (side, side, 3).
+def face(picture: np.ndarray, box, side: int) -> tuple[np.ndarray, transforms.Transform]:
+    """Return a face cut out and aligned as in training (`lib.faces.align`), uint8 (side, side, 3), and the transform to this crop.
 
     box: a row with x, y, width, height and, where known, roll and detector. Eyes come from dlib's landmarks; without its weights the box
     alone decides. differs from the paper, which feeds VGG16 whole portraits.
@@ -311,7 +313,7 @@ def face(picture: np.ndarray, box, side: int) -> np.ndarray:
         found = landmarks(picture, place, getattr(box, "detector", "mtcnn"), roll)
     except WeightsError:
         found = None
-    return align(picture, place, side, found, roll=roll)[0]
+    return align(picture, place, side, found, roll=roll)[:2]
 
 
 def prepared(crop: np.ndarray, how: str = "grey") -> np.ndarray:

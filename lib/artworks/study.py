@@ -20,11 +20,10 @@ from lib.artworks.parameters import ArtEmotionParameters
 from lib.collections.atelier import paintings
 from lib.collections.atelier.paintings import plan
 from lib.collections.pictures import read_picture
-from lib.compendium.errors import ParameterError, WeightsError
+from lib.compendium.errors import ParameterError
 from lib.compendium.kept import kept
 from lib.explain import cam
 from lib.faces import transforms
-from lib.faces.align import align
 from lib.published.tables import table
 from lib.training import gans
 
@@ -247,22 +246,10 @@ def cue_crops(works: Works, done: classifiers.Study, faces: pd.DataFrame) -> np.
     for place, row in enumerate(done.rows):
         cue = np.asarray(works.cue_maps[row])
         if cue.any():
-            to_crop = crop_transform(np.asarray(works.pictures[row]), boxes.loc[works.table["artwork_id"].iat[row]], side)
+            to_crop = classifiers.face(np.asarray(works.pictures[row]), boxes.loc[works.table["artwork_id"].iat[row]], side)[1]
             shown = transforms.apply(np.repeat((255 * cue.astype(np.uint8))[..., None], 3, axis=2), to_crop)
             cues[place] = shown[..., 0] >= 128
     return cues
-
-
-def crop_transform(picture: np.ndarray, box, side: int) -> transforms.Transform:
-    """Return the transform from an artwork to the crop that `classifiers.face` makes of it."""
-    from lib.faces.landmarks import landmarks
-
-    place, roll = (box["x"], box["y"], box["width"], box["height"]), float(box.get("roll", 0.0) or 0.0)
-    try:
-        found = landmarks(picture, place, box.get("detector", "mtcnn"), roll)
-    except WeightsError:
-        found = None
-    return align(picture, place, side, found, roll=roll)[1]
 
 
 def on_places(named: Mapping[str, Looked], works: Mapping[str, Works], seed: int = 0) -> pd.DataFrame:
@@ -375,6 +362,6 @@ def called(done: classifiers.Study, portraits: np.ndarray, fold: int = 0) -> tup
     side = portraits.shape[1]
     face = side / generation.MARGIN
     box = pd.Series({"x": (side - face) / 2, "y": (side - face) / 2, "width": face, "height": face, "roll": 0.0, "detector": "mtcnn"})
-    crops = [classifiers.prepared(classifiers.face(np.asarray(one), box, done.settings.side), done.settings.prepare) for one in portraits]
+    crops = [classifiers.prepared(classifiers.face(np.asarray(one), box, done.settings.side)[0], done.settings.prepare) for one in portraits]
     crops = np.stack(crops)
     return crops, np.asarray(classifiers.network(done, "vgg16_tlv2", fold).predict(crops, batch_size=64, verbose=0))

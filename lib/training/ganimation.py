@@ -240,6 +240,7 @@ def _tensorflow_step(loss: Callable, weights: list, optimiser, pair: tuple) -> C
 
 
 def _jax_step(loss: Callable, weights: list, optimiser, pair: tuple) -> Callable:
+    """Return a step; what layers themselves change while they learn (moving means) is taken along."""
     import jax
 
     mine = {id(weight) for weight in weights}
@@ -249,17 +250,20 @@ def _jax_step(loss: Callable, weights: list, optimiser, pair: tuple) -> Callable
     def pure(values, fixed, state, *arrays):
         def with_values(values):
             mapping = [*zip(weights, values, strict=True), *zip(others, fixed, strict=True)]
-            with keras.StatelessScope(state_mapping=mapping):
-                return loss(*arrays)
+            with keras.StatelessScope(state_mapping=mapping) as scope:
+                total, parts = loss(*arrays)
+            return total, (parts, [scope.get_current_value(variable) for variable in others])
 
-        (_, parts), slopes = jax.value_and_grad(with_values, has_aux=True)(values)
-        return *optimiser.stateless_apply(state, slopes, values), parts
+        (_, (parts, fixed)), slopes = jax.value_and_grad(with_values, has_aux=True)(values)
+        return *optimiser.stateless_apply(state, slopes, values), fixed, parts
 
     def step(*arrays):
-        taken = [[variable.value for variable in part] for part in (weights, others, optimiser.variables)]
-        values, state, parts = pure(*taken, *arrays)
-        for variable, value in (*zip(weights, values, strict=True), *zip(optimiser.variables, state, strict=True)):
-            variable.assign(value)
+        owned = (weights, optimiser.variables, others)
+        values, state, fixed = ([variable.value for variable in part] for part in owned)
+        *made, parts = pure(values, fixed, state, *arrays)
+        for variables, new in zip(owned, made, strict=True):
+            for variable, value in zip(variables, new, strict=True):
+                variable.assign(value)
         return parts
 
     return step

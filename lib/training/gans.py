@@ -220,7 +220,7 @@ def assembled(wanted: Settings) -> tuple:
     for network, optimiser in zip(pair, optimisers, strict=True):
         optimiser.build(network.trainable_variables)
     losses = {"generator": (generator_loss, 0), "discriminator": (discriminator_loss, 1)}
-    return pair, optimisers, {name: stepper(_bound(loss, pair, wanted), pair[which], optimisers[which], pair)
+    return pair, optimisers, {name: ganimation.stepper(_bound(loss, pair, wanted), pair[which], optimisers[which], pair)
                               for name, (loss, which) in losses.items()}  # fmt: skip
 
 
@@ -232,39 +232,6 @@ def rates(wanted: Settings, epoch: int) -> tuple[float, float]:
 
 def _bound(loss: Callable, pair: tuple, wanted: Settings) -> Callable:
     return lambda *arrays: loss(pair, wanted, *(ops.cast(array, "float32") for array in arrays))
-
-
-def stepper(loss: Callable, trained: keras.Model, optimiser, pair: tuple) -> Callable:
-    """Return step(*arrays), as `lib.training.ganimation.stepper` does; with JAX it takes along the moving means that layers keep."""
-    if keras.backend.backend() != "jax":
-        return ganimation.stepper(loss, trained, optimiser, pair)
-    import jax
-
-    weights = list(trained.trainable_variables)
-    mine = {id(weight) for weight in weights}
-    others = [variable for network in pair for variable in network.variables if id(variable) not in mine]
-
-    @jax.jit
-    def pure(values, fixed, state, *arrays):
-        def with_values(values):
-            mapping = [*zip(weights, values, strict=True), *zip(others, fixed, strict=True)]
-            with keras.StatelessScope(state_mapping=mapping) as scope:
-                total, parts = loss(*arrays)
-            return total, (parts, [scope.get_current_value(variable) for variable in others])
-
-        (_, (parts, fixed)), slopes = jax.value_and_grad(with_values, has_aux=True)(values)
-        return *optimiser.stateless_apply(state, slopes, values), fixed, parts
-
-    def step(*arrays):
-        owned = (weights, optimiser.variables, others)
-        values, state, fixed = ([variable.value for variable in part] for part in owned)
-        *made, parts = pure(values, fixed, state, *arrays)
-        for variables, new in zip(owned, made, strict=True):
-            for variable, value in zip(variables, new, strict=True):
-                variable.assign(value)
-        return parts
-
-    return step
 
 
 def batches(wanted: Settings, pictures, epoch: int) -> Iterator[tuple]:

@@ -7,9 +7,8 @@ pictures, MixUp and CutMix, a number of steps in the place of epochs, and a star
 import hashlib
 import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ from lib.compendium.errors import ParameterError
 from lib.compendium.kept import kept, record_of
 from lib.faces.detectors import silent
 from lib.networks import arm
-from lib.training import augmentation, fitting, mixing, regime, terracotta
+from lib.training import fitting, regime, terracotta
 
 with silent():
     import keras
@@ -49,6 +48,12 @@ class Wanted(BaseModel):
     mixup: float = Field(0.0, ge=0, description="α of MixUp; 0: none")
     cutmix: float = Field(0.0, ge=0, description="α of CutMix; 0: none")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of fresh weights, order and draws")
+    precision: ClassVar[str] = "float32"  # as published; `regime` asks
+
+    @property
+    def augmentation(self) -> str:
+        """The name under which `regime` knows the changes."""
+        return "faces" if self.changes else "none"
 
 
 class Trained(NamedTuple):
@@ -128,9 +133,9 @@ def _learn(folder: Path, wanted: Wanted, crops: np.ndarray, names: np.ndarray, s
     model = _begun(wanted, start)
     epochs = epochs_of(wanted, len(crops))
     rate = fitting.falling(wanted.rate, epochs) if wanted.schedule == "falling" else fitting.steps(wanted.rate, 1, wanted.decay)
-    graph = fitting.compiled(_graph(model, wanted), {OUTPUT: terracotta.focal_loss()})
+    graph = fitting.compiled(regime.graph(model, wanted), {OUTPUT: terracotta.focal_loss()})
     history = fitting.fit(graph, {"picture": crops}, {OUTPUT: terracotta.one_hot(names)}, epochs, folder / WORK, wanted.seed,
-                          batch=wanted.batch, rate=rate, draws=_draws(wanted), progress=progress, examples=regime.Batches)  # fmt: skip
+                          batch=wanted.batch, rate=rate, draws=regime.draws_of(wanted, wanted.seed), progress=progress, examples=regime.Batches)  # fmt: skip
     model.save_weights(folder / WEIGHTS)
     history.to_parquet(folder / HISTORY, index=False)
     shutil.rmtree(folder / WORK)
@@ -142,23 +147,3 @@ def epochs_of(wanted: Wanted, count: int) -> int:
     """Return the epochs of a training on `count` pictures: as asked, or as many as make the nearest number of steps, at least one."""
     a_round = max(count // min(wanted.batch, count), 1)
     return max(1, round(wanted.steps / a_round)) if wanted.steps else wanted.epochs
-
-
-def _graph(model: keras.Model, wanted: Wanted) -> keras.Model:
-    """Return the network with what changes its pictures in front, sharing its weights."""
-    inputs = {"picture": keras.Input((wanted.side, wanted.side, 3), name="picture")}
-    x = inputs["picture"]
-    if wanted.changes:
-        inputs |= {name: keras.Input((size,), name=name) for name, size in ((augmentation.PLACE, 8), (augmentation.LIGHT, 2))}
-        x = augmentation.Change(name="change")(x, inputs[augmentation.PLACE], inputs[augmentation.LIGHT])
-    if wanted.mixup or wanted.cutmix:
-        inputs[mixing.MIX] = keras.Input((6,), name=mixing.MIX)
-        x = mixing.Mix(name="mix_pictures")(x, inputs[mixing.MIX])
-    return keras.Model(inputs, {OUTPUT: model(x)}, name=model.name)
-
-
-def _draws(wanted: Wanted) -> Callable | None:
-    parts = [partial(augmentation.draw, augmentation.FACES, wanted.side, wanted.seed)] * wanted.changes
-    if wanted.mixup or wanted.cutmix:
-        parts.append(partial(mixing.draw, wanted.mixup, wanted.cutmix, wanted.side, wanted.seed))
-    return (lambda epoch, rows: {name: values for part in parts for name, values in part(epoch, rows).items()}) if parts else None

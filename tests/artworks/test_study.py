@@ -113,7 +113,7 @@ def test_cues_lie_in_the_crop_where_the_crop_shows_them():
     marked.pictures[:12, 28:36, 24:40] = 255
     shown = study.cue_crops(marked, done(), faces())
     for row in range(3):
-        crop = classifiers.face(marked.pictures[row], faces().iloc[row], 32)
+        crop = classifiers.face(marked.pictures[row], faces().iloc[row], 32)[0]
         assert shown[row].any() and crop[shown[row]].mean() > 235
 
 
