@@ -362,6 +362,6 @@ def called(done: classifiers.Study, portraits: np.ndarray, fold: int = 0) -> tup
     side = portraits.shape[1]
     face = side / generation.MARGIN
     box = pd.Series({"x": (side - face) / 2, "y": (side - face) / 2, "width": face, "height": face, "roll": 0.0, "detector": "mtcnn"})
-    crops = [classifiers.prepared(classifiers.face(np.asarray(one), box, done.settings.side)[0], done.settings.prepare) for one in portraits]
-    crops = np.stack(crops)
+    faces = [classifiers.face(np.asarray(portrait), box, done.settings.side)[0] for portrait in portraits]
+    crops = np.stack([classifiers.prepared(one, done.settings.prepare) for one in faces])
     return crops, np.asarray(classifiers.network(done, "vgg16_tlv2", fold).predict(crops, batch_size=64, verbose=0))

@@ -135,7 +135,8 @@ def _learn(folder: Path, wanted: Wanted, crops: np.ndarray, names: np.ndarray, s
     rate = fitting.falling(wanted.rate, epochs) if wanted.schedule == "falling" else fitting.steps(wanted.rate, 1, wanted.decay)
     graph = fitting.compiled(regime.graph(model, wanted), {OUTPUT: terracotta.focal_loss()})
     history = fitting.fit(graph, {"picture": crops}, {OUTPUT: terracotta.one_hot(names)}, epochs, folder / WORK, wanted.seed,
-                          batch=wanted.batch, rate=rate, draws=regime.draws_of(wanted, wanted.seed), progress=progress, examples=regime.Batches)  # fmt: skip
+                          batch=wanted.batch, rate=rate, draws=regime.draws_of(wanted, wanted.seed), progress=progress,
+                          examples=regime.Batches)  # fmt: skip
     model.save_weights(folder / WEIGHTS)
     history.to_parquet(folder / HISTORY, index=False)
     shutil.rmtree(folder / WORK)
