@@ -188,8 +188,10 @@ def validated(notebook: str, values: dict) -> NotebookParameters:
 
 def _explained(notebook: str, model: type[NotebookParameters], problem: dict) -> str:
     """Turn one pydantic problem into a sentence."""
-    key = str(problem["loc"][0]) if problem["loc"] else "parameters"
     expected = problem["msg"].removeprefix("Value error, ").replace("Input should", "it should", 1)
+    if not problem["loc"]:  # of several parameters together
+        return f"{notebook}: {expected}."
+    key = str(problem["loc"][0])
     default = model.model_fields[key].get_default(call_default_factory=True) if key in model.model_fields else None
     return f"{notebook}: {key} = {problem['input']!r} is not accepted: {expected} (the default is {default!r})."
 

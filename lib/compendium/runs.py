@@ -51,8 +51,9 @@ class Run:
             display(Markdown(f"*{len(table) - rows:,} more rows are in the run's tables.*"))
 
     def say(self, text: str) -> None:
-        """Show a sentence (Markdown) made from what was just computed."""
-        display(Markdown(text))
+        """Show a sentence (Markdown) made from what was just computed; nothing where it is empty."""
+        if text:
+            display(Markdown(text))
 
     def table(self, notebook: str, name: str) -> pd.DataFrame:
         """Return a table an earlier notebook saved; it becomes an input of this run."""

@@ -91,20 +91,23 @@ def reader(collection: Collection):
 def truth_of(images: pd.DataFrame) -> pd.DataFrame:
     """Return the usable pictures somebody has looked at for faces: `face_boxes` is a list of boxes, or "" where there are none.
 
-    Columns `by tradition`, `by material`, `by turn` (of the head, from `yaw` in degrees) and `by damage` (the worst kind) are added where
-    the metadata knows them, for tables by group.
+    Columns `by tradition`, `by material`, `by turn` (of the head, from `yaw` in degrees) and `by damage` (the worst kind, "none" without
+    any) are added where the metadata knows them, for tables by group; None where a picture's is not known.
     """
     pictures = usable(images)
     pictures = pictures[pictures["face_boxes"].notna()].copy()
     for column, of in {"tradition": str, "material": str, "yaw": _turn, "damage": _worst}.items():
         if column in pictures and pictures[column].fillna("").astype(str).str.strip().ne("").any():
-            name = "by turn" if column == "yaw" else f"by {column}"
-            pictures[name] = pictures[column].map(lambda value, of=of: of(value) if pd.notna(value) and str(value).strip() else "none")
+            name, absent = "by turn" if column == "yaw" else f"by {column}", "none" if column == "damage" else None
+            groups = [of(value) if pd.notna(value) and str(value).strip() else absent for value in pictures[column]]
+            pictures[name] = pd.Series(groups, pictures.index, dtype=object)
     return pictures
 
 
-def _turn(yaw) -> str:
-    degrees = abs(float(yaw))
+def _turn(yaw) -> str | None:
+    degrees = abs(pd.to_numeric(yaw, errors="coerce"))
+    if pd.isna(degrees):  # the museum's own words
+        return None
     return "under 20°" if degrees < 20 else "20 to 50°" if degrees <= 50 else "over 50°"
 
 

@@ -25,6 +25,7 @@ from lib.compendium.errors import ParameterError, WeightsError
 from lib.compendium.places import relative, write_atomically
 from lib.expressions import EXPRESSIONS
 from lib.labellers import appearance, rules
+from lib.labellers.settings import checked
 
 NAME = "action_units"
 TITLE = "Action Unit models (our own, in OpenFace's place)"
@@ -72,7 +73,7 @@ class LabelSettings(BaseModel):
 
     models: str = Field(min_length=1, description="folder of fitted models")
     rule: str = Field("match", description="variant of lib.labellers.rules")
-    rule_settings: dict = Field(default_factory=dict, description="other fields of rules.RuleSettings")
+    rule_settings: dict = Field(default_factory=dict, description="other fields of lib.labellers.settings.RuleSettings")
 
 
 class Models(NamedTuple):
@@ -103,7 +104,7 @@ def label_batch(crops, landmarks, settings: dict) -> pd.DataFrame:
     "rule_settings" (see `lib.labellers.rules`). A face without landmarks has NaN and a reason; units without a model have NaN.
     Each face's row depends on that face alone. Raises WeightsError for models that cannot be used, ParameterError for wrong settings.
     """
-    asked = rules.checked(settings, LabelSettings)
+    asked = checked(settings, LabelSettings)
     models = load(asked.models)
     presence, intensity = predict(models, appearance.features(crops, landmarks))
     wide = np.full((2, len(presence), len(UNITS)), np.nan)
@@ -138,7 +139,7 @@ def trained(settings: dict | None = None) -> Path:
     """Return the folder of fitted models, fitted now if this machine has not kept them. `settings`: some fields of TrainingSettings."""
     from lib.compendium import kept
 
-    asked = rules.checked(settings, TrainingSettings)
+    asked = checked(settings, TrainingSettings)
     made_of = asked.model_dump(mode="json")
     if asked.corpus:  # which pictures there are decides, not what their folder is called
         from lib.training import corpus
@@ -167,7 +168,7 @@ def fit(faces, settings=None) -> Models:
     out where too few people show it, or too few do not. `settings`: a FitSettings or a dict of some of its fields. Raises ParameterError
     where no unit can be fitted.
     """
-    settings = rules.checked(settings, FitSettings)
+    settings = checked(settings, FitSettings)
     features = appearance.features(faces.crops, faces.landmarks)
     good = np.isfinite(features).all(axis=1)
     features, table = features[good], faces.table[good].reset_index(drop=True)

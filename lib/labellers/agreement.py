@@ -284,18 +284,19 @@ def _alpha_row(values, known, groups, weights, distance=nominal_distance) -> dic
             "chance": float(chance), "reason": reason}  # fmt: skip
 
 
-def overall(votes: Votes, objects=None, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
+def overall(votes: Votes, objects=None, resamples: int = RESAMPLES, seed: int = 0, several: Votes | None = None) -> pd.DataFrame:
     """Return the agreement of all labellers in one number each (OVERALL_COLUMNS).
 
-    Fleiss' kappa over the faces every labeller answered; Krippendorff's alpha of the largest scores (missing answers allowed); alpha of the
-    sets of votes with Jaccard's and the MASI distance. Where every labeller gives one vote (the rule "argmax") the three alphas are equal:
-    sets differ by more or less only with the rule "threshold". The mean of the pairs' Cohen's kappas stands last.
+    Fleiss' kappa over the faces that every labeller answered (but for those with few answers, see `Votes.heard`); Krippendorff's alpha of
+    the largest scores (missing answers allowed); alpha of sets of votes with Jaccard's and the MASI distance; the mean of the pairs'
+    Cohen's kappas. several: votes of the same faces by the rule "threshold", whose sets are compared: with one vote each ("argmax", or
+    None) the three alphas are equal.
     """
     groups = grouped(votes.faces, objects)
     weights = drawn(int(groups.max(initial=-1)) + 1, resamples, seed)
-    sets, chosen = _coded(votes.given), votes.choice >= 0
+    sets, chosen = _coded((several or votes).given), votes.choice >= 0
     rows = [
-        {"measure": "Fleiss' kappa", **_fleiss_row(votes, groups, weights)},
+        {"measure": "Fleiss' kappa", **_fleiss_row(votes.heard(), groups, weights)},
         {"measure": "Krippendorff's alpha", **_alpha_row(votes.choice, chosen, groups, weights)},
         {"measure": "alpha of sets, Jaccard", **_alpha_row(sets, votes.answered, groups, weights, jaccard_distance)},
         {"measure": "alpha of sets, MASI", **_alpha_row(sets, votes.answered, groups, weights, masi_distance)},

@@ -36,8 +36,10 @@ TARGETS = {
 
 
 def examine(members: dict[str, Callable], count: int, seed: int, folder: Path, journal: Callable | None = None,
-            resamples: int = 500) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """Return how every labeller does on `count` prototypes of the atelier: (measures: COLUMNS, Action Units: `truth.UNIT_COLUMNS`).
+            resamples: int = 500) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """Return how every labeller does on `count` prototypes of the atelier.
+
+    Three tables: measures (COLUMNS), Action Units (`truth.UNIT_COLUMNS`) and what the neutral ones are called (`truth.called`).
 
     `members`: as for `panel.ask`; `seed`: of people nobody learned from; `folder`: where the crops are written; `resamples`: draws of
     whole subjects behind the 95 % intervals. A labeller that cannot run has no row.
@@ -53,7 +55,7 @@ def examine(members: dict[str, Callable], count: int, seed: int, folder: Path, j
     table = pd.DataFrame(rows, columns=COLUMNS[:6])
     table["target"] = [TARGETS.get(key, np.nan) for key in zip(table["labeller"], table["measure"], strict=True)]
     table["met"] = [None if np.isnan(goal) else bool(value >= goal) for value, goal in zip(table["value"], table["target"], strict=True)]
-    return table, units
+    return table, units, truth.called(votes(answers.labels), meant)
 
 
 def sitters(taken: TrainingFaces, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -1,7 +1,7 @@
 """Labellers: what people say a face shows, from a plain CSV or from tags drawn with VoTT, as one labeller beside the others.
 
-A score is the share of the face's annotators who name the expression. People may name several, so the seven scores of a face need not
-sum to one: they are shares, not a distribution.
+Each annotator of a face has one vote; who names several expressions divides it among them. A face's scores are the mean of its
+annotators' votes, so that people weigh no more than any other labeller.
 """
 
 import re
@@ -36,7 +36,7 @@ def label_faces(faces: pd.DataFrame, path: Path | str, settings: dict | None = N
     `faces`: columns face_id, file, x, y, width, height (pixels of the original picture). `path`: see `read_marks`. `settings`:
     `minimum_overlap` (0 to 1, default 0.4), the intersection over union from which a person's box means a found face.
     A mark belongs to the face with its face_id; else to the face its box fits best, one to one within a picture and annotator; else
-    to the picture's only face. The first table has the seven scores (share of the annotators of the face, 0 to 1; NaN without any),
+    to the picture's only face. The first table has the seven scores (0 to 1, summing to 1; NaN without any annotator),
     `annotators` (their number) and `reason` ("" where there is a label); the second has row (0: of the whole file), file and reason.
     Raises CollectionError where the file is not as expected or none of its pictures is known, ParameterError for a wrong setting.
     """
@@ -251,15 +251,16 @@ def _place_boxes(boxes, indices, faces, candidates, minimum_overlap: float, plac
 
 
 def _shares(marks: pd.DataFrame, places: list[int], count: int) -> pd.DataFrame:
-    """Return the seven shares, annotators and reason of `count` faces from marks and the face of each."""
+    """Return the seven scores, annotators and reason of `count` faces from marks and the face of each."""
     said = [defaultdict(set) for _ in range(count)]
     for place, annotator, expressions in zip(places, marks["annotator"], marks["expressions"], strict=True):
         said[place][annotator] |= expressions
     scores = np.full((count, len(EXPRESSIONS)), np.nan)
     for place, people in enumerate(said):
-        shares = [sum(name in named for named in people.values()) / len(people) for name in EXPRESSIONS] if people else [0]
-        if any(shares):
-            scores[place] = shares
+        ballots = [sorted(named & set(EXPRESSIONS)) for named in people.values()]  # contempt is no vote for any of the seven
+        votes = np.array([[(name in named) / len(named) for name in EXPRESSIONS] for named in ballots if named])
+        if len(votes):
+            scores[place] = votes.mean(axis=0)
     table = pd.DataFrame(scores, columns=list(EXPRESSIONS))
     answered = np.isfinite(scores[:, 0])
     table["annotators"] = [len(people) for people in said]

@@ -8,13 +8,18 @@ import pandas as pd
 from lib.collections import corpora
 from lib.compendium import compute, weights
 from lib.compendium.errors import CompendiumError
+from lib.compendium.fingerprints import sha256_of
 from lib.compendium.kept import record_of, source_digest
 from lib.labellers import action_units, human, multitask, openface, realtime
 from lib.labellers.panel import Member, digest_of
 from lib.labellers.parameters import LabellerParameters
+from lib.labellers.settings import RuleSettings
 from lib.labellers.target import multi_hot
 
 GENDER = "mini_xception_gender"
+PLACES = ("models", "folder", "recurrent", "weights", "gender_weights")  # settings that say where something is
+ANSWERING = ("lib.expressions", "lib.faces.detectors", "lib.labellers.appearance", "lib.labellers.rules", "lib.labellers.settings",
+             "lib.networks.multitask", "lib.networks.realtime")  # what labellers answer with, beside their own modules
 TITLES = {
     openface.NAME: openface.TITLE, action_units.NAME: action_units.TITLE, multitask.NAME: multitask.TITLE,
     multitask.NAME_RNN: multitask.TITLE_RNN, realtime.NAME_XCEPTION: realtime.TITLE_XCEPTION,
@@ -49,8 +54,16 @@ def panel_of(parameters: LabellerParameters, faces: pd.DataFrame | None = None, 
         else:
             seated[action_units.NAME] = ready[action_units.NAME]
     if parameters.human_labels and faces is not None:
-        seated[human.NAME] = lambda: human.label_faces(faces, Path(parameters.human_labels).expanduser())[0]
+        seated[human.NAME] = lambda: _people(faces, Path(parameters.human_labels).expanduser())
     return seated
+
+
+def _people(faces: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return people's answers; what of their file could not be used is among the notes."""
+    answers, unused = human.label_faces(faces, path)
+    answers.attrs["notes"] = [f"{path.name}{f', row {row}' if row else ''}{f' ({file})' if file else ''}: {reason}"
+                              for row, file, reason in unused.itertuples(index=False)]  # fmt: skip
+    return answers
 
 
 def prepared(seated: dict[str, Callable]) -> tuple[dict[str, Callable], pd.DataFrame]:
@@ -78,23 +91,45 @@ def _given(found: Member) -> Callable:
 
 
 def fer2013(parameters: LabellerParameters) -> pd.DataFrame:
-    """Return mini_XCEPTION's accuracy on the user's FER2013 (see `corpora.accuracy`), an empty table where none was given."""
+    """Return mini_XCEPTION's accuracy on the user's FER2013 (see `corpora.accuracy`), an empty table where none was given.
+
+    Column part: PrivateTest, PublicTest, or "test" where a folder has both in one. Raises CollectionError for a file that is not FER2013.
+    """
     if not parameters.fer2013:
         return pd.DataFrame()
     corpus = corpora.read_fer2013(parameters.fer2013)
     usages = [usage for usage in ("PrivateTest", "PublicTest", "test") if (corpus.usage == usage).any()]
-    tables = [corpora.accuracy(corpus, usage, realtime.predict_grey).assign(part=usage) for usage in usages]
-    if not tables:
+    if not usages:
         corpora.select(corpus, "PrivateTest")  # raises, saying which parts there are
+    tables = [corpora.accuracy(corpus, usage, realtime.predict_grey).assign(part=usage) for usage in usages]
     return pd.concat(tables, ignore_index=True)
 
 
-def truth_sentence(meant: pd.DataFrame, faces: int) -> str:
-    """Return how many of the faces have a known expression, in words."""
-    if not len(meant):
+def fer2013_sentence(table: pd.DataFrame) -> str:
+    """Return how often mini_XCEPTION is right on the parts of FER2013 in a table of `fer2013`, "" without one."""
+    if table.empty:
+        return ""
+    parts = table[table["expression"] == "all"]
+    said = "; ".join(f"**{row.recall:.1%}** [{row.low:.1%}, {row.high:.1%}] of {row.n:,} pictures of {row.part}"
+                     for row in parts.itertuples())  # fmt: skip
+    merged = " Both of its tests in one folder cannot judge the claim, which is about PrivateTest: fer2013.csv tells them apart."
+    return f"mini_XCEPTION names rightly {said}." + ("" if (parts["part"] == "PrivateTest").any() else merged)
+
+
+def truth_sentence(meant: pd.DataFrame, faces: int, unused: pd.DataFrame) -> str:
+    """Return how many of the faces have a known expression, and why pictures that name one give none, in words.
+
+    meant, unused: of `truth.planted` and `truth.unused`.
+    """
+    if not len(meant) and not len(unused):
         return "The metadata of this collection names no expression: there is **no truth** to compare with, so this part stays empty."
     plain = int((meant["expression"] == "neutral").sum())
-    return f"**{len(meant)} of {faces} faces** have a known expression, {plain} of them neutral."
+    said = f"**{len(meant)} of {faces} faces** have a known expression, {plain} of them neutral."
+    if len(unused):
+        counts = unused["reason"].value_counts()
+        why = "; ".join(f"{count} × {reason.rstrip('.')}" for reason, count in counts.head(3).items())
+        said += f" {len(unused)} pictures name an expression that no face takes for its own: {why}{'; and others' * (len(counts) > 3)}."
+    return said
 
 
 def verdict_values(target: pd.DataFrame, fer: pd.DataFrame, synthetic: bool) -> dict[str, tuple[float | None, str]]:
@@ -112,13 +147,12 @@ def absence(parameters: LabellerParameters) -> str:
     """Return a sentence on why OpenFace's seat is taken by our own models, "" where it is not."""
     if openface.NAME not in parameters.labellers or not (why := openface.missing(_openface_settings(parameters))):
         return ""
-    why = why.replace("`executable`", "`openface_executable`").replace("`output_folder`", "`openface_output`")  # as the notebook calls them
     return f"OpenFace's seat is taken by **{action_units.TITLE}**. {why}"
 
 
 def _openface_settings(parameters: LabellerParameters, work: Path | None = None) -> dict:
-    return {"executable": parameters.openface_executable, "output_folder": parameters.openface_output, "rule": parameters.rule,
-            "work": str(work) if work else ""}  # fmt: skip
+    return {**parameters.openface, "executable": parameters.openface_executable, "output_folder": parameters.openface_output,
+            "rule": parameters.rule, "work": str(work) if work else ""}  # fmt: skip
 
 
 def _lesson(parameters: LabellerParameters) -> dict:
@@ -129,13 +163,14 @@ def _lesson(parameters: LabellerParameters) -> dict:
 
 def _action_units(parameters: LabellerParameters) -> Member:
     folder = action_units.trained(_lesson(parameters))
-    settings = {"models": str(folder), "rule": parameters.rule}
-    return _member(action_units, "label_batch", action_units.NAME, settings, folder, rules="lib.labellers.rules")
+    asked = {name: value for name, value in parameters.openface.items() if name in RuleSettings.model_fields and name != "known"}
+    settings = {"models": str(folder), "rule": parameters.rule, "rule_settings": asked}
+    return _member(action_units, "label_batch", action_units.NAME, settings, record_of(folder))
 
 
 def _multitask(parameters: LabellerParameters) -> Member:
     folder = _multitask_folder(parameters)
-    return _member(multitask, "label_batch", multitask.NAME, {"folder": str(folder)}, folder)
+    return _member(multitask, "label_batch", multitask.NAME, {"folder": str(folder)}, record_of(folder))
 
 
 def _multitask_folder(parameters: LabellerParameters) -> Path:
@@ -154,26 +189,29 @@ def _recurrent(parameters: LabellerParameters) -> Member:
         "seed": parameters.training_seed + 10_000,
     }, folder)  # fmt: skip
     settings = {"folder": str(folder), "recurrent": str(recurrent)}
-    return _member(multitask, "label_batch_recurrent", multitask.NAME_RNN, settings, recurrent)
+    return _member(multitask, "label_batch_recurrent", multitask.NAME_RNN, settings, [record_of(folder), record_of(recurrent)])
 
 
 def _xception(parameters: LabellerParameters) -> Member:
-    settings = {"preprocessing": parameters.preprocessing, "weights": str(weights.path(realtime.WEIGHTS))}
-    if parameters.gender:
-        settings["gender_weights"] = str(weights.path(GENDER))
-    return _member(realtime, "label_batch_xception", realtime.NAME_XCEPTION, settings, None)
+    files = {"weights": weights.path(realtime.WEIGHTS)} | ({"gender_weights": weights.path(GENDER)} if parameters.gender else {})
+    settings = {"preprocessing": parameters.preprocessing} | {name: str(path) for name, path in files.items()}
+    made_of = {name: sha256_of(path) for name, path in files.items()}
+    return _member(realtime, "label_batch_xception", realtime.NAME_XCEPTION, settings, made_of)
 
 
 def _sequential(parameters: LabellerParameters) -> Member:
     lesson = _lesson(parameters)
-    folder = realtime.trained(lesson | {"epochs": parameters.sequential_epochs, "start": parameters.seed})
+    folder = realtime.trained(lesson | {"epochs": parameters.sequential_epochs, "rate": parameters.sequential_rate,
+                                        "dropout": parameters.sequential_dropout, "start": parameters.seed})  # fmt: skip
     settings = {"preprocessing": parameters.preprocessing, "folder": str(folder)}
-    return _member(realtime, "label_batch_sequential", realtime.NAME_SEQUENTIAL, settings, folder)
+    return _member(realtime, "label_batch_sequential", realtime.NAME_SEQUENTIAL, settings, record_of(folder))
 
 
-def _member(module, function: str, name: str, settings: dict, folder: Path | None, **more) -> Member:
-    """Return a Member whose digest follows the labeller's code and, for one trained here, what it was trained from."""
-    made_of = record_of(folder) if folder else {}
-    without_places = {key: value for key, value in settings.items() if not (folder and isinstance(value, str) and str(folder) in value)}
-    code = source_digest([module.__name__, *more.values()])
+def _member(module, function: str, name: str, settings: dict, made_of) -> Member:
+    """Return a Member whose digest follows what its answers depend on, and not where on this machine that lies.
+
+    made_of: JSON-able content of its weights: hashes, or the record of what they were trained from.
+    """
+    without_places = {key: value for key, value in settings.items() if key not in PLACES}
+    code = source_digest([module.__name__, *ANSWERING])
     return Member(name, f"{module.__name__}:{function}", settings, digest_of(code=code, made_of=made_of, settings=without_places))

@@ -22,7 +22,7 @@ from lib.compendium.fingerprints import digest, sha256_of
 from lib.compendium.kept import kept, record_of
 from lib.compendium.places import relative
 from lib.expressions import EXPRESSIONS, MULTITASK_UNITS, ORDERS, reorder
-from lib.labellers.rules import checked
+from lib.labellers.settings import checked
 
 NAME, NAME_RNN = "multitask", "cnn_rnn"
 TITLE, TITLE_RNN = "Multi-task CNN", "Multi-task CNN-RNN"

@@ -10,29 +10,34 @@ import csv
 import functools
 import hashlib
 import json
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import pandas as pd
 from PIL import Image
-from pydantic import Field
 
 from lib.compendium.errors import CollectionError, CompendiumError, ParameterError, PictureError
 from lib.compendium.fingerprints import sha256_of
-from lib.expressions import EXPRESSIONS, OPENFACE_INTENSITY_COLUMNS, OPENFACE_PRESENCE_COLUMNS, OPENFACE_PRESENCE_UNITS
+from lib.expressions import (
+    EXPRESSIONS,
+    OPENFACE_INTENSITY_COLUMNS,
+    OPENFACE_PRESENCE_COLUMNS,
+    OPENFACE_PRESENCE_UNITS,
+    action_units,
+)
 from lib.faces.evaluate import BOX, match
 from lib.labellers import rules
+from lib.labellers.settings import PROGRAM, STRONGEST, OpenFaceSettings, checked, program
 
 NAME = "openface"
 TITLE = "OpenFace 2"
-PROGRAM = "FaceLandmarkImg"
 NEEDS = ("OpenFace 2 (github.com/TadasBaltrusaitis/OpenFace; licence: academic, non-commercial): put its FaceLandmarkImg on the PATH or "
-         "name it in `executable`, or give a folder of its tables in `output_folder`. Without it our own Action Unit models stand in.")
+         "name it in `openface_executable`, or give a folder of its tables in `openface_output`. Without it our own Action Unit models "
+         "stand in.")  # fmt: skip
 UNIT_COLUMNS = (*OPENFACE_PRESENCE_COLUMNS, *OPENFACE_INTENSITY_COLUMNS)
 COLUMNS = (*EXPRESSIONS, *UNIT_COLUMNS, "reason")
 LANDMARKS_X, LANDMARKS_Y = ([f"{axis}_{point}" for point in range(68)] for axis in "xy")
@@ -44,29 +49,9 @@ NOT_A_NUMBER = ("", "nan", "-nan", "nan(ind)", "-nan(ind)", "na")  # as C++ writ
 CONVENTIONS = {"mtcnn": (-0.0075, 0.2459, 1.0323, 0.7751), "haar": (0.06, 0.24, 0.88, 0.865)}
 
 NO_FACE = "OpenFace found no face in this picture"
+SLIGHTLY = 0.01  # of a scale: rounding beyond its ends is cut off; more means other units of measure
 SMALLEST_SIDE = 16  # pixels; smaller copies are not worth a try
 ENOUGH_FACES = 20  # from so many faces on, a folder in which no intensity exceeds 1 is suspicious
-
-
-class OpenFaceSettings(rules.RuleSettings):
-    """The parameters of OpenFace as a labeller, those of the rules included. The sculpture study states none of the values."""
-
-    executable: str = Field("", description="FaceLandmarkImg, by name or path, or the folder it is in; empty: looked for on the PATH")
-    output_folder: str = Field("", description="a finished folder of OpenFace's tables; where given, nothing is run")
-    scales: tuple[Annotated[float, Field(gt=0, le=16)], ...] = Field((1.0, 2.0, 0.5, 3.0), min_length=1,
-        description="sizes at which a picture is shown to OpenFace, one after the other, until all its faces are found (paper: different "
-        "scales). Not stated in the paper")
-    longest_side: int = Field(4096, ge=64, description="pixels; enlargements beyond this are skipped. Not stated in the paper")
-    minimum_confidence: float = Field(0.0, ge=0, le=1, description="OpenFace's confidence from which a face is answered. Not stated in "
-                                      "the paper: 0 keeps all; OpenDBM asks for .8")
-    minimum_overlap: float = Field(0.3, gt=0, le=1, description="intersection over union from which a row of OpenFace's is our face. Not "
-                                   "stated in the paper: low, for turned faces have narrower landmarks")
-    intensity_top: float = Field(5.0, gt=0, description="intensity that the tables write for the strongest unit: 5 in OpenFace")
-    extra: tuple[str, ...] = Field((), description="further options of FaceLandmarkImg, such as -wild")
-    batch: int = Field(32, ge=1, description="pictures a call of FaceLandmarkImg")
-    timeout: float = Field(60.0, gt=0, description="seconds a picture after which a call is given up")
-    work: str = Field("", description="folder for temporary copies and for what is finished already, so that a killed run goes on; empty: "
-                      "the system's temporary folder, and nothing is kept")
 
 
 # Reading tables ------------------------------------------------------------------------------------------------------------------
@@ -92,9 +77,9 @@ def read_csv(path, intensity_top: float = 5.0) -> pd.DataFrame:
     columns = {name: _numbers(table, name, path, len(rows)) for name in ("confidence", "success", *UNIT_COLUMNS)}
     result = pd.DataFrame(columns | dict(zip(BOX, _extent(table, path, len(rows)), strict=True)))
     result["success"] = result["success"].fillna(1.0)
-    _check_range(result, ("confidence", "success", *OPENFACE_PRESENCE_COLUMNS), 1.0, path, "0 to 1")
-    _check_range(result, OPENFACE_INTENSITY_COLUMNS, intensity_top, path, f"0 to {intensity_top:g}")
-    result[list(OPENFACE_INTENSITY_COLUMNS)] *= rules.STRONGEST / intensity_top
+    _limit(result, ("confidence", "success", *OPENFACE_PRESENCE_COLUMNS), 1.0, path, "0 to 1")
+    _limit(result, OPENFACE_INTENSITY_COLUMNS, intensity_top, path, f"0 to {intensity_top:g}")
+    result[list(OPENFACE_INTENSITY_COLUMNS)] *= STRONGEST / intensity_top
     return result
 
 
@@ -135,11 +120,13 @@ def _numbers(table: dict, name: str, path: Path, count: int) -> np.ndarray:
     return values
 
 
-def _check_range(table: pd.DataFrame, columns, most: float, path: Path, expected: str) -> None:
+def _limit(table: pd.DataFrame, columns, most: float, path: Path, expected: str) -> None:
+    """Cut off what lies SLIGHTLY beyond 0 or `most`. Raises CollectionError for what lies farther out."""
     values = table[list(columns)].to_numpy(float)
-    for row, column in np.argwhere((values < 0) | (values > most)):
+    for row, column in np.argwhere((values < -SLIGHTLY * most) | (values > (1 + SLIGHTLY) * most)):
         raise CollectionError(f"Received {columns[column]} = {values[row, column]:g} in {path.name}; expected {expected}: the units of "
-                              "measure are not OpenFace's. For intensities on another scale, give its end in `intensity_top`.")
+                              "measure are not OpenFace's. For intensities on another scale, give its end in `openface`: intensity_top.")
+    table[list(columns)] = np.clip(values, 0, most)
 
 
 def _extent(table: dict, path: Path, count: int) -> np.ndarray:
@@ -173,7 +160,7 @@ def attribute(rows: pd.DataFrame, faces: pd.DataFrame, settings=None) -> list:
     landmark extent (`landmark_box`) it overlaps: one to one, most pairs first, then the largest overlap, at least `minimum_overlap`.
     Other rows are ignored. Without landmarks, one row and one face belong together and nothing else does.
     """
-    settings = rules.checked(settings, OpenFaceSettings)
+    settings = checked(settings, OpenFaceSettings)
     if rows.empty:
         return [(None, NO_FACE)] * len(faces)
     placed = np.flatnonzero(rows[BOX].notna().all(axis=1))
@@ -206,14 +193,14 @@ def _judged(rows: pd.DataFrame, number: int | None, settings: OpenFaceSettings) 
 
 def missing(settings=None) -> str:
     """Return why OpenFace cannot answer here and the one thing to do, or "" where it can."""
-    settings = rules.checked(settings, OpenFaceSettings)
+    settings = checked(settings, OpenFaceSettings)
     if settings.output_folder:
         folder = Path(settings.output_folder).expanduser()
         if next(folder.rglob("*.csv"), None) is not None:
             return ""
         wrong = "in which there is no .csv" if folder.is_dir() else "which is no folder"
-        return f"Received output_folder {settings.output_folder!r}, {wrong}; expected a folder of OpenFace's tables: correct it."
-    if _program(settings) is None:
+        return f"Received openface_output {settings.output_folder!r}, {wrong}; expected a folder of OpenFace's tables: correct it."
+    if program(settings.executable) is None:
         return f"Found no {settings.executable or PROGRAM}; expected {NEEDS}"
     return ""
 
@@ -223,7 +210,7 @@ def digest(settings=None) -> str:
 
     Where things are, and how many pictures a call has, does not count. Raises CompendiumError where there is no OpenFace.
     """
-    settings = rules.checked(settings, OpenFaceSettings)
+    settings = checked(settings, OpenFaceSettings)
     _demand(settings)
     found = hashlib.sha256(_answering(settings).encode())
     for name, content in _source(settings):
@@ -242,23 +229,14 @@ def _source(settings: OpenFaceSettings) -> list:
     if settings.output_folder:
         folder = Path(settings.output_folder).expanduser()
         return [(path.relative_to(folder).as_posix(), sha256_of(path)) for path in sorted(folder.rglob("*.csv")) if path.is_file()]
-    program = _program(settings)
-    models = [path for name in ("model", "AU_predictors") for path in sorted((program.parent / name).rglob("*")) if path.is_file()]
-    return [("program", sha256_of(program)), *((path.relative_to(program.parent).as_posix(), path.stat().st_size) for path in models)]
+    found = program(settings.executable)
+    models = [path for name in ("model", "AU_predictors") for path in sorted((found.parent / name).rglob("*")) if path.is_file()]
+    return [("program", sha256_of(found)), *((path.relative_to(found.parent).as_posix(), path.stat().st_size) for path in models)]
 
 
 def _demand(settings: OpenFaceSettings) -> None:
     if why := missing(settings):
         raise CompendiumError(why)
-
-
-def _program(settings: OpenFaceSettings) -> Path | None:
-    """Return the program's real path: OpenFace looks for its models beside it, and would not beside a link or a bare name."""
-    name = str(Path(settings.executable).expanduser()) if settings.executable else PROGRAM
-    if Path(name).is_dir():
-        name = next((str(place) for place in (Path(name) / PROGRAM, Path(name) / "bin" / PROGRAM) if place.is_file()), name)
-    found = shutil.which(name)
-    return Path(found).resolve() if found else None
 
 
 def label_faces(faces: pd.DataFrame, read=None, settings=None, pictures=None, progress=None) -> pd.DataFrame:
@@ -269,11 +247,10 @@ def label_faces(faces: pd.DataFrame, read=None, settings=None, pictures=None, pr
     settings: a dict of some fields of OpenFaceSettings. pictures: all files of the collection, with faces or without, so that two whose
     tables have the same name are noticed. progress(done, all): called with numbers of pictures.
     Columns of the result: the seven EXPRESSIONS (a distribution, all NaN without an answer), AUxx_c (0 to 1), AUxx_r (0 to 5), and
-    reason ("" with an answer). Its `attrs`: extra_faces, how many faces OpenFace saw that are none of ours, and notes, a list of
-    sentences. Raises CompendiumError where there is no OpenFace, or where it fails on everything; CollectionError for tables in other
-    units of measure.
+    reason ("" with an answer). Its `attrs` hold `notes`, a list of sentences for the reader. Raises CompendiumError where there is no
+    OpenFace, or where it fails on everything; CollectionError for tables in other units of measure.
     """
-    settings = rules.checked(settings, OpenFaceSettings)
+    settings = checked(settings, OpenFaceSettings)
     absent = [name for name in ("face_id", "image_id", "file", *BOX) if name not in faces]
     if absent:
         raise CollectionError(f"Received faces without the column(s) {', '.join(absent)}; expected those of the table of faces.")
@@ -293,19 +270,35 @@ def _labelled(faces: pd.DataFrame, answers: dict, extra: int, settings: OpenFace
     presence = units[list(OPENFACE_PRESENCE_COLUMNS)].to_numpy(float)
     intensity = units.reindex(columns=[name.replace("_c", "_r") for name in OPENFACE_PRESENCE_COLUMNS]).to_numpy(float)
     scores = rules.scores(presence, intensity, OPENFACE_PRESENCE_UNITS, settings)
-    reasons = [reason or ("OpenFace gave too few Action Units for the rules" if np.isnan(row).any() else "")
-               for reason, row in zip(reasons, scores, strict=True)]
+    unknown = np.isnan(presence) & np.isnan(intensity)
+    reasons = [reason or (_too_few(gone, settings) if np.isnan(row).any() else "")
+               for reason, row, gone in zip(reasons, scores, unknown, strict=True)]
     result = pd.concat([pd.DataFrame(scores, index=faces.index, columns=list(EXPRESSIONS)), units], axis=1).assign(reason=reasons)
-    result.attrs = {"extra_faces": int(extra), "notes": _notes(units)}
+    result.attrs["notes"] = _notes(units, unknown, extra, settings)
     return result
 
 
-def _notes(units: pd.DataFrame) -> list[str]:
-    intensity = units[list(OPENFACE_INTENSITY_COLUMNS)]
+def _ruled(unknown: np.ndarray, settings: OpenFaceSettings) -> str:
+    """Return the names of the units that some rule needs and that are unknown, bool (18,); "" for none."""
+    needed = {unit for units in action_units(settings.table, OPENFACE_PRESENCE_UNITS).values() for unit in units}
+    return ", ".join(f"AU{unit:02d}" for unit, gone in zip(OPENFACE_PRESENCE_UNITS, unknown, strict=True) if gone and unit in needed)
+
+
+def _too_few(unknown: np.ndarray, settings: OpenFaceSettings) -> str:
+    return f"OpenFace's table has too few Action Units for the rules: {_ruled(unknown, settings)} missing; run OpenFace with -aus"
+
+
+def _notes(units: pd.DataFrame, unknown: np.ndarray, extra: int, settings: OpenFaceSettings) -> list[str]:
+    notes, intensity, seen = [], units[list(OPENFACE_INTENSITY_COLUMNS)], units.notna().any(axis=1).to_numpy()
+    if extra:
+        notes.append(f"OpenFace saw {extra} face(s) more that are none of ours; they are left out.")
+    if seen.any() and (gone := _ruled(unknown[seen].all(axis=0), settings)):
+        notes.append(f"OpenFace's tables have no column of {gone}, so the rules go without: run OpenFace with -aus.")
     known = intensity.notna().any(axis=1).sum()
     if known >= ENOUGH_FACES and intensity.max().max() <= 1 and (units[list(OPENFACE_PRESENCE_COLUMNS)] == 1).any().any():
-        return [f"No intensity of {known} faces exceeds 1, though units are present: if the tables run from 0 to 1, set `intensity_top`."]
-    return []
+        notes.append(f"No intensity of {known} faces exceeds 1, though units are present: if the tables run from 0 to 1, set "
+                     "intensity_top to 1 in `openface`.")  # fmt: skip
+    return notes
 
 
 # A finished folder ---------------------------------------------------------------------------------------------------------------
@@ -394,7 +387,7 @@ def _from_program(faces: pd.DataFrame, read, settings: OpenFaceSettings, progres
     if read is None:
         raise ParameterError("Received no way to read the pictures; expected read(row): pass one, or give `output_folder`.")
     journal = _Journal(settings)
-    show = functools.partial(_careful, _program(settings), read, settings, {"worked": bool(journal.known)})
+    show = functools.partial(_careful, program(settings.executable), read, settings, {"worked": bool(journal.known)})
     groups = dict(tuple(faces.assign(_place=range(len(faces))).groupby("image_id", sort=False)))
     answers, tried, extra, settled = {}, {}, 0, set()
     for turn, scale in enumerate(settings.scales):
@@ -513,11 +506,12 @@ def _call(program: Path, folder: Path, count: int, settings: OpenFaceSettings) -
                                   stderr=output, timeout=limit, check=False)
     except subprocess.TimeoutExpired:
         stopped = _Stopped(f"{PROGRAM} gave no result for {count} picture(s) in {limit:g} seconds and was ended; expected it to finish: "
-                           "raise `timeout`.")
+                           "raise timeout in `openface`.")
         stopped.slow = True
         raise stopped from None
     except OSError as error:
-        raise _Stopped(f"{program.name} cannot be started ({error.strerror}); expected OpenFace's program: correct `executable`.") from None
+        raise _Stopped(f"{program.name} cannot be started ({error.strerror}); expected OpenFace's program: correct "
+                       "`openface_executable`.") from None  # fmt: skip
     if done.returncode:
         tail = " / ".join(line.strip() for line in said.read_text(errors="replace").splitlines()[-5:] if line.strip())[-400:]
         tail = tail.replace(f"{folder}", "…") or "it said nothing"

@@ -37,13 +37,18 @@ class Member(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """Everything a panel said: long tables (see `tables`) and one row a labeller of how it went."""
+    """Everything a panel said: long tables (see `tables`), one row a labeller of how it went, and what they had to remark on.
+
+    notes: labeller, note. From the list `notes` in the `attrs` of answers given at once.
+    """
 
     labels: pd.DataFrame
     action_units: pd.DataFrame
     affect: pd.DataFrame
+    gender: pd.DataFrame
     reasons: pd.DataFrame
     panel: pd.DataFrame
+    notes: pd.DataFrame
 
 
 def ask(faces: pd.DataFrame, crops_folder: Path, members: dict[str, Callable[[], "Member | pd.DataFrame"]],
@@ -56,7 +61,7 @@ def ask(faces: pd.DataFrame, crops_folder: Path, members: dict[str, Callable[[],
     raises a CompendiumError is left out with that reason, and the others go on. A face without a crop has no answer.
     """
     prints = _prints(faces, crops_folder)
-    parts, rows = [], []
+    parts, rows, notes = [], [], []
     for name, ready in members.items():
         started = time.perf_counter()
         try:
@@ -65,6 +70,7 @@ def ask(faces: pd.DataFrame, crops_folder: Path, members: dict[str, Callable[[],
         except CompendiumError as error:
             rows.append({"labeller": name, "status": "left out", "faces": len(faces), "answered": 0, "seconds": 0.0, "note": str(error)})
             continue
+        notes += [(name, note) for note in answers.attrs.get("notes", ())]
         parts.append(tidy(faces["face_id"], name, answers))
         answered = int(answers[list(EXPRESSIONS)].notna().all(axis=1).sum())
         rows.append({"labeller": name, "status": "ran", "faces": len(faces), "answered": answered,
@@ -73,7 +79,7 @@ def ask(faces: pd.DataFrame, crops_folder: Path, members: dict[str, Callable[[],
         said = "; ".join(f"{row['labeller']}: {row['note']}" for row in rows)
         raise CompendiumError(f"None of the labellers {', '.join(members)} could run ({said}). Follow what one of them says.")
     tables = [pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True)]
-    return Answers(*tables, pd.DataFrame(rows))
+    return Answers(*tables, pd.DataFrame(rows), pd.DataFrame(notes, columns=["labeller", "note"]))
 
 
 def label_job(item: list, settings: dict) -> dict:

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from lib.compendium.errors import CollectionError, did_you_mean
+from lib.compendium import places
+from lib.compendium.errors import CollectionError, ParameterError, did_you_mean
 from lib.compendium.parameters import NotebookParameters
+from lib.labellers.settings import OpenFaceSettings, checked, program
 
 ASKED = ("openface", "multitask", "realtime_xception", "realtime_sequential")  # the study's four
 OPTIONAL = ("cnn_rnn",)
@@ -26,6 +28,8 @@ class LabellerParameters(NotebookParameters):
         "", description="OpenFace 2's `FaceLandmarkImg`; empty: looked for on the path. The paper used OpenFace 2"
     )
     openface_output: str = Field("", description="a folder of CSV files that OpenFace 2 has already written, read instead of running it")
+    openface: dict = Field({}, description="further settings of OpenFace and of the rules by name, such as {minimum_confidence: 0.8} "
+                           "(`lib.labellers.settings.OpenFaceSettings` lists them)")
     rule: Literal["match", "hard", "soft", "threshold"] = Field(
         "match", description="how Action Units become an expression. The paper combined presence and intensity and does not state the rule"
     )
@@ -34,7 +38,8 @@ class LabellerParameters(NotebookParameters):
         "detector, which often fails on sculpture"
     )
     gender: bool = Field(False, description="also ask the real-time work's gender network; it has no truth on sculpture")
-    human_labels: str = Field("", description="a CSV of human labels (file, expression) or a VoTT export: one more labeller")
+    human_labels: str = Field("", description="a CSV of human labels (file, expression) or a VoTT export: one more labeller. An "
+                              "address from this folder, or a file beside the pictures by its whole address")
     vote: Literal["argmax", "threshold"] = Field(
         "argmax", description="what counts as a labeller's vote: its best expression (as published), or every score above `vote_threshold`"
     )
@@ -73,11 +78,16 @@ class LabellerParameters(NotebookParameters):
     sequence_length: int = Field(32, ge=1, le=512, description="frames of the recurrent network's sequences. Deng et al.: 32")
     sequences: int = Field(700, ge=7, le=100_000, description="sequences it learns from, each rising to full strength. Not from the paper")
     recurrent_epochs: int = Field(3, ge=1, le=1000, description="times the recurrent network sees each sequence. Deng et al.: 3")
-    sequential_epochs: int = Field(50, ge=1, le=10_000, description="Arriaga et al.: until 50 epochs brought nothing better")
+    sequential_epochs: int = Field(50, ge=1, le=10_000, description="times the sequential network sees each face; so many, not until 50 "
+                                   "epochs bring nothing better, as Arriaga et al. have it")
+    sequential_rate: float = Field(1e-3, gt=0, le=1, description="its learning rate, falling along half a cosine. Arriaga et al.: 1e-3, a "
+                                   "tenth of it whenever 12 epochs brought nothing")
+    sequential_dropout: float = Field(0.5, ge=0, lt=1, description="Arriaga et al.: .5; a few thousand faces are not learned with it")
     exam_faces: int = Field(
         350, ge=0, le=100_000, description="full-strength faces of people never learned from, on which every labeller is examined; 0: none"
     )
-    exam_seed: int = Field(70_000, ge=0, le=2**31 - 1, description="their seed; nothing was ever tuned on seeds from 70,000 on")
+    exam_seed: int = Field(70_000, ge=0, le=2**31 - 1, description="their seed, not that of those learned from. Nothing was tuned on the "
+                           "people of the default")
     fer2013: str = Field("", description="your copy of FER2013 (the Kaggle CSV or folders), to measure mini_XCEPTION's published accuracy")
     shown: int = Field(12, ge=1, le=100, description="faces drawn with all their votes")
     bootstrap: int = Field(500, ge=50, le=100_000, description="draws of whole objects behind each 95 % interval. Not from the paper")
@@ -102,9 +112,26 @@ class LabellerParameters(NotebookParameters):
             raise ValueError(f"unknown material {name!r}; expected one of {', '.join(MATERIALS)}.{did_you_mean(name, MATERIALS)}")
         return name
 
+    @field_validator("openface")
+    @classmethod
+    def _known_settings(cls, value: dict) -> dict:
+        try:
+            checked(value, OpenFaceSettings)
+        except ParameterError as error:
+            raise ValueError(str(error)) from None
+        if elsewhere := [name for name in ("executable", "output_folder", "rule", "work") if name in value]:
+            raise ValueError(f"{elsewhere[0]} has a parameter of its own: openface_executable, openface_output, rule")
+        return value
+
+    @model_validator(mode="after")
+    def _other_people(self):
+        if self.exam_faces and self.exam_seed == self.training_seed and not self.training_corpus:
+            raise ValueError(f"exam_seed and training_seed are both {self.exam_seed}: nobody is examined on those they learned from")
+        return self
+
     def input_files(self) -> list[Path]:
-        """Return the user's files this notebook reads: human labels, OpenFace's output, FER2013, a corpus."""
-        files = []
+        """Return the files this notebook reads and the repository does not hold: the user's, OpenFace's program, fetched weights."""
+        files = [*sorted((places.DATA / "weights").glob("*mini_XCEPTION*.hdf5")), *filter(None, [program(self.openface_executable)])]
         for given in (self.human_labels, self.openface_output, self.fer2013, self.training_corpus):
             path = Path(given).expanduser()
             if given:
@@ -115,7 +142,7 @@ class LabellerParameters(NotebookParameters):
         """Raise CollectionError for a file or folder that is named and not there."""
         for name in ("human_labels", "openface_output", "openface_executable", "fer2013", "training_corpus"):
             given = getattr(self, name)
-            if given and not Path(given).expanduser().exists():
+            if given and not Path(given).expanduser().exists() and not (name == "openface_executable" and program(given)):
                 raise CollectionError(f"Received {name}={given!r}, which does not exist; expected an address, from this folder or whole.")
 
 

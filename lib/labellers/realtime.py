@@ -21,7 +21,7 @@ from lib.compendium.places import relative
 from lib.expressions import EXPRESSIONS, ORDERS, reorder
 from lib.faces.detectors import check_picture, haar
 from lib.labellers.multitask import lesson, parted
-from lib.labellers.rules import checked as checked_training
+from lib.labellers.settings import checked as checked_training
 
 NAME_XCEPTION, NAME_SEQUENTIAL = "realtime_xception", "realtime_sequential"
 TITLE_XCEPTION, TITLE_SEQUENTIAL = "Real-time CNN (mini_XCEPTION)", "Real-time CNN (sequential)"

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from lib.compendium.errors import ParameterError
 from lib.compendium.figures import INK, LINES, plain, sentence, with_interval
 from lib.expressions import EXPRESSIONS
 from lib.labellers.agreement import unanimity
@@ -69,10 +68,11 @@ def _spread(names: list, start: int) -> list:
 
 def faces_table(chosen: list, faces: pd.DataFrame, votes: Votes, action_units: pd.DataFrame | None = None,
                 truth: pd.DataFrame | None = None) -> pd.DataFrame:  # fmt: skip
-    """Return what `faces_figure` draws, one row a number (FACE_COLUMNS): kind "score" (0 to 1, NaN: no answer) or "unit" (0 to 5).
+    """Return what `faces_figure` draws, one row a number (FACE_COLUMNS): kind "score" (0 to 1, NaN: no answer), "unit" (intensity, 0 to
+    5) or "presence" (0 to 1, of a labeller that knows no intensities).
 
-    chosen: face ids in the order to show. action_units: long table face_id, labeller, unit, presence, intensity; a labeller that gives
-    presence only counts with five times its presence. truth: as `truth.planted`; its numbers come as labeller "planted".
+    chosen: face ids in the order to show. action_units: long table face_id, labeller, unit, presence, intensity. truth: as
+    `truth.planted`; its numbers come as labeller "planted".
     """
     votes, places = votes.of(chosen), faces.set_index("face_id")["crop_index"]
     rows = [(face, places[face], labeller, "score", name, votes.scores[row, column, place], bool(votes.given[row, column, place]))
@@ -80,8 +80,8 @@ def faces_table(chosen: list, faces: pd.DataFrame, votes: Votes, action_units: p
             for place, name in enumerate(EXPRESSIONS)]  # fmt: skip
     if action_units is not None and len(action_units):
         for row in action_units[action_units["face_id"].isin(chosen)].to_dict("records"):
-            value = row["intensity"] if pd.notna(row["intensity"]) else row["presence"] * 5
-            rows.append((row["face_id"], places[row["face_id"]], row["labeller"], "unit", f"AU{int(row['unit']):02d}", value, False))
+            kind, value = ("unit", row["intensity"]) if pd.notna(row["intensity"]) else ("presence", row["presence"])
+            rows.append((row["face_id"], places[row["face_id"]], row["labeller"], kind, f"AU{int(row['unit']):02d}", value, False))
     if truth is not None:
         units = [name for name in truth if name.startswith("AU") and name[2:].isdigit()]
         for row in truth[truth["face_id"].isin(chosen)].to_dict("records"):
@@ -94,16 +94,16 @@ def faces_table(chosen: list, faces: pd.DataFrame, votes: Votes, action_units: p
 def faces_figure(crops: np.ndarray, table: pd.DataFrame, columns: int = 4) -> Figure:
     """Return the crops with, under each, the scores of every labeller (dark: high; framed: its vote) and the Action Units (0 to 5).
 
-    crops: uint8 (n, height, width, 3). table: of `faces_table`. Bars are the intensities of the first labeller that has units, rings those
-    of the others, dashes what was planted.
+    crops: uint8 (n, height, width, 3). table: of `faces_table`. Bars are the intensities of the first labeller that has them, dots those
+    of others, rings the chance that a unit is there (0 at the bottom, 1 at the top), dashes what was planted.
     """
     chosen = list(dict.fromkeys(table["face_id"]))
     if not chosen:
         return sentence("no face has two answers to compare")
-    scores, units = table[table["kind"] == "score"], table[table["kind"] == "unit"]
+    scores, units = table[table["kind"] == "score"], table[table["kind"] != "score"]
     labellers = list(dict.fromkeys(scores["labeller"]))
     labellers = [*(name for name in labellers if name == PLANTED), *(name for name in labellers if name != PLANTED)]
-    numbers, reading = sorted(units["name"].unique()), [name for name in labellers if name in set(units["labeller"]) - {PLANTED}]
+    numbers, reading = sorted(units["name"].unique()), _reading(units, labellers)
     columns = min(columns, len(chosen))
     figure, cells = _cells(len(chosen), columns, 0.2 * len(labellers), bool(numbers))
     for place, (face, axes) in enumerate(zip(chosen, cells, strict=True)):
@@ -116,6 +116,14 @@ def faces_figure(crops: np.ndarray, table: pd.DataFrame, columns: int = 4) -> Fi
             _unit_bars(axes[2], units[units["face_id"] == face], numbers, reading, first)
     _faces_legend(figure, reading, PLANTED in set(units["labeller"]))
     return figure
+
+
+def _reading(units: pd.DataFrame, labellers: list) -> dict[str, str]:
+    """Return how the units of each labeller that reads them are drawn: bars, dots or rings."""
+    kinds = units[units["labeller"] != PLANTED].groupby("labeller")["kind"].first()
+    measuring = [name for name in labellers if kinds.get(name) == "unit"]
+    ways = dict.fromkeys(measuring, "dots") | dict.fromkeys(measuring[:1], "bars")
+    return ways | {name: "rings" for name in labellers if kinds.get(name) == "presence"}
 
 
 def _cells(count: int, columns: int, heat: float, bars: bool) -> tuple[Figure, list[list]]:
@@ -166,17 +174,18 @@ def _votes_heat(axis, scores: pd.DataFrame, labellers: list, names: bool) -> Non
     axis.spines[:].set_color(LINES)
 
 
-def _unit_bars(axis, units: pd.DataFrame, numbers: list, labellers: list, names: bool) -> None:
+def _unit_bars(axis, units: pd.DataFrame, numbers: list, reading: dict[str, str], names: bool) -> None:
     places = np.arange(len(numbers))
     wide = units.pivot(index="labeller", columns="name", values="value").reindex(columns=numbers)
-    colours = _colours(labellers)
-    for number, name in enumerate(labellers):
+    colours = _colours(list(reading))
+    for name, way in reading.items():
         if name not in wide.index:
             continue
-        if number == 0:
+        if way == "bars":
             axis.bar(places, wide.loc[name], color=colours[name], width=0.72)
         else:
-            axis.plot(places, wide.loc[name], "o", markersize=3.2, color="white", markeredgecolor=colours[name], clip_on=False)
+            filled, top = ("white", 5) if way == "rings" else (colours[name], 1)
+            axis.plot(places, wide.loc[name] * top, "o", markersize=3.2, color=filled, markeredgecolor=colours[name], clip_on=False)
     if PLANTED in wide.index:
         axis.hlines(wide.loc[PLANTED], places - 0.46, places + 0.46, color=INK, linewidth=1.5, zorder=3, clip_on=False)
     axis.set(xlim=(-0.6, len(numbers) - 0.4), ylim=(0, 5))
@@ -188,14 +197,15 @@ def _unit_bars(axis, units: pd.DataFrame, numbers: list, labellers: list, names:
     axis.spines[["left", "bottom"]].set_color(GREY)
 
 
-def _faces_legend(figure: Figure, labellers: list, planted: bool) -> None:
-    colours = _colours(labellers)
+def _faces_legend(figure: Figure, reading: dict[str, str], planted: bool) -> None:
+    colours = _colours(list(reading))
     handles = [Patch(facecolor=HEAT(1.0), label="score 1"), Patch(facecolor="white", edgecolor=GREY, label="score 0"),
                Patch(facecolor="white", edgecolor=INK, linewidth=1.6, label="vote")]  # fmt: skip
-    for number, name in enumerate(labellers):
-        label = f"AU 0 to 5, {title(name)}"
-        handles.append(Patch(facecolor=colours[name], label=label) if number == 0 else
-                       Line2D([], [], linestyle="", marker="o", markersize=4, color="white", markeredgecolor=colours[name],
+    for name, way in reading.items():
+        label = f"{'chance of AU, 0 to 1' if way == 'rings' else 'AU 0 to 5'}, {title(name)}"
+        filled = "white" if way == "rings" else colours[name]
+        handles.append(Patch(facecolor=colours[name], label=label) if way == "bars" else
+                       Line2D([], [], linestyle="", marker="o", markersize=4, color=filled, markeredgecolor=colours[name],
                               label=label))  # fmt: skip
     if planted:
         handles.append(Line2D([], [], color=INK, linewidth=1.5, label="AU, planted"))
@@ -350,8 +360,7 @@ def distribution_figure(table: pd.DataFrame) -> Figure:
 def confusions_figure(table: pd.DataFrame, down: str = PLANTED, across: str = "called", columns: int = 3) -> Figure:
     """Return a panel a labeller: the share of faces planted as the row that it calls the column. table: of `truth.confusion`.
 
-    Also draws what the others say where one labeller says something: the rows of `agreement.confusion` with that `first`, `second` renamed
-    to labeller, down="said", across="answered".
+    Also draws what two labellers say of the same faces: a `between_table`, with down="said", across="answered".
     """
     names = list(dict.fromkeys(table["labeller"]))
     if not names:
@@ -663,25 +672,27 @@ def bias_sentence(bias: pd.DataFrame, least: float = 0.05, times: float = 1.25) 
     return f"Measured against {reference}: {'; '.join(parts)}."
 
 
-def called_sentence(called: pd.DataFrame, expression: str = "neutral") -> str:
-    """Return what the labellers call faces planted as one expression, in words. called: of `truth.called`."""
-    parts = []
+def called_sentence(called: pd.DataFrame, expression: str = "neutral", people: pd.DataFrame | None = None) -> str:
+    """Return what the labellers call faces planted as one expression, in words. called: of `truth.called`.
+
+    people: the same of the examination's living people; how many of them a labeller calls by that expression stands in brackets.
+    """
+    parts, living = [], {} if people is None else people[people["called"] == expression].set_index("labeller")["share"].to_dict()
     for name, mine in called.groupby("labeller", sort=False):
         shares = mine.set_index("called")["share"]
         wrong = shares.drop(expression, errors="ignore")
         mistake = f", {wrong.idxmax()} {wrong.max():.0%}" if len(wrong) else ""
-        parts.append(f"{title(name)} calls {shares.get(expression, 0.0):.0%} of them {expression}{mistake}")
+        of_people = f" (of living people {living.get(name, 0.0):.0%})" if living else ""
+        parts.append(f"{title(name)} calls {shares.get(expression, 0.0):.0%} of them {expression}{of_people}{mistake}")
     return f"Faces planted as {expression}: {'; '.join(parts)}." if parts else f"No face was planted as {expression}."
 
 
-def verdict(table: pd.DataFrame, differences: pd.DataFrame, measure: str = "Jaccard") -> str:
-    """Return in words whether uniting the labellers helps or hurts. table, differences: of `truth.compare`; measure: one of COMPARED.
+def verdict(table: pd.DataFrame, differences: pd.DataFrame) -> str:
+    """Return in words whether uniting the labellers helps or hurts, by the overlap of sets and with every expression counted alike.
 
-    A difference counts where its interval does not hold 0.
+    table, differences: of `truth.compare`. A difference counts where its interval does not hold 0.
     """
-    if measure not in COMPARED or measure == "labels":
-        raise ParameterError(f"Received the measure {measure!r}, expected one of {', '.join(COMPARED[:-1])}: name one of them.")
-    rows = differences[differences["measure"] == measure].set_index("way")
+    rows = differences[differences["measure"] == "Jaccard"].set_index("way")
     if rows.empty or not rows["faces"].max() or rows["difference"].isna().all():
         return "Nothing was planted here, so whether uniting helps or hurts cannot be said."
     value = table.set_index(["way", "measure"])["value"]
@@ -690,19 +701,32 @@ def verdict(table: pd.DataFrame, differences: pd.DataFrame, measure: str = "Jacc
     fewer = value["union", "precision"] < value[best, "precision"]
     text += f"{value['union', 'recall']:.0%} of what was planted ({title(best)} alone {value[best, 'recall']:.0%}), "
     text += f"{'but only' if fewer else 'and'} {value['union', 'precision']:.0%} of its labels are right "
-    text += f"({title(best)} {value[best, 'precision']:.0%}), at {value['union', 'labels']:.2f} expressions a face; {_named(measure)} "
-    text += f"changes by {_signed(union)} against {title(best)}, the best labeller alone. "
+    text += f"({title(best)} {value[best, 'precision']:.0%}), at {value['union', 'labels']:.2f} expressions a face; the overlap with the "
+    text += f"planted set (Jaccard) changes by {_signed(union)} against {title(best)}, the best labeller alone. {_best_other(rows)}."
+    alike = differences[differences["measure"] == "macro F1"].set_index("way")
+    text += f" Counting every expression alike (macro F1), the union {_effect(alike.loc['union'])} ({_signed(alike.loc['union'])} against "
+    text += f"{title(alike['best'].iloc[0])}); {_best_other(alike, 'the best other way')}."
+    return text + _beaten_by_habit(table)
+
+
+def _best_other(rows: pd.DataFrame, called: str = "The best other way of uniting") -> str:
     others = rows.loc[[way for way in WAYS if way != "union" and way in rows.index]]
     way = others["difference"].idxmax()
-    return text + f"The best other way of uniting, {_article(way)}, {_effect(others.loc[way])} ({_signed(others.loc[way])})."
+    return f"{called}, {_article(way)}, {_effect(others.loc[way])} ({_signed(others.loc[way])})"
+
+
+def _beaten_by_habit(table: pd.DataFrame) -> str:
+    """Return what saying the commonest expression of every face reaches, and who stays below it; "" without such a baseline."""
+    overlap = table[table["measure"] == "Jaccard"]
+    for row in overlap[overlap["kind"] == "baseline"].itertuples():
+        below = [title(other.way) for other in overlap.itertuples() if other.kind != "baseline" and other.value < row.value]
+        said = f" Whoever says {row.way.removeprefix('always ')} of every face overlaps by {row.value:.2f}"
+        return said + (f", more than {_listed(below, 'and')}." if below else ".")
+    return ""
 
 
 def _effect(row: pd.Series) -> str:
     return "helps" if row["low"] > 0 else "hurts" if row["high"] < 0 else "makes no clear difference"
-
-
-def _named(measure: str) -> str:
-    return "the overlap with the planted set (Jaccard)" if measure == "Jaccard" else measure
 
 
 def _article(way: str) -> str:
@@ -715,5 +739,30 @@ def _signed(row: pd.Series) -> str:
     return f"{row['difference']:+.3f}{between}".replace("-", "−")
 
 
-def _listed(names: list) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+def _listed(names: list, word: str = "or") -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
+def unheard_sentence(said: Votes, heard: Votes) -> str:
+    """Return which labellers answered too few faces to be compared with the others on the same ones (`Votes.heard`), "" for none."""
+    counts = dict(zip(said.labellers, said.answered.sum(axis=0), strict=True))
+    parts = [f"{title(name)} answered {counts[name]:,}" for name in said.labellers if name not in heard.labellers]
+    listed = _listed(parts, "and") if parts else ""
+    return f"Left out here, since all are compared on the same faces: {listed} of {len(said.faces):,} faces." if parts else ""
+
+
+def gender_sentence(gender: pd.DataFrame) -> str:
+    """Return what the network of women and men says, in words; "" where it was not asked. gender: face_id, labeller, woman (0 to 1)."""
+    if gender.empty:
+        return ""
+    likely = (gender["woman"] > 0.5).mean()
+    return (f"The gender network finds {likely:.0%} of {len(gender):,} faces more like its photographs of actresses than of actors (table "
+            "`gender`). Whom a piece shows it cannot know, and nothing here rests on it.")  # fmt: skip
+
+
+def between_table(confusion: pd.DataFrame) -> pd.DataFrame:
+    """Return what `confusions_figure` draws of two labellers' answers, one panel a pair. confusion: of `agreement.confusion`."""
+    pairs = list(dict.fromkeys(tuple(sorted(pair)) for pair in zip(confusion["first"], confusion["second"], strict=True)))
+    parts = [confusion[(confusion["first"] == one) & (confusion["second"] == two)].assign(labeller=f"{title(one)} ↓, {title(two)} →")
+             for one, two in pairs]  # fmt: skip
+    return pd.concat(parts, ignore_index=True) if parts else confusion.assign(labeller="")

@@ -5,66 +5,15 @@ combined and not how, so each way is a variant with its formula. OpenFace's auth
 share units (surprise's are all among fear's), and units are estimated with errors.
 """
 
-from typing import Literal
-
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from lib.compendium.errors import ParameterError, did_you_mean
-from lib.expressions import ACTION_UNIT_NAMES, ACTION_UNIT_TABLES, EXPRESSIONS, action_units
+from lib.compendium.errors import ParameterError
+from lib.expressions import ACTION_UNIT_NAMES, EXPRESSIONS, action_units
+from lib.labellers.settings import STRONGEST, RuleSettings, checked
 
-VARIANTS = ("match", "hard", "soft", "threshold")
 NEUTRAL = EXPRESSIONS.index("neutral")
 MOVED = tuple(name for name in EXPRESSIONS if name != "neutral")  # the six that have units
-STRONGEST = 5.0  # intensities run from 0 to this on OpenFace's scale
 HALF = 0.5  # a presence given as a probability counts from here
-
-
-class RuleSettings(BaseModel):
-    """The parameters of the rules. The sculpture study states none of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rule: Literal[VARIANTS] = Field("match", description="variant, see `evidence`. Not stated in the paper: match is the one that weighs "
-                                    "units against an expression too, and the only one to tell fear and surprise apart well")
-    table: str = Field("lime_ekman", description="which published table of units (lib.expressions)")
-    combine: Literal["both", "presence", "intensity"] = Field("both", description="what is used of the units (paper: both)")
-    threshold: float = Field(1.0, ge=0, le=STRONGEST, description="intensity from which a unit counts as present where presence is not "
-                             "known, and in the threshold variant always. Not stated in the paper: the weakest trace FACS scores")
-    share: float = Field(0.5, gt=0, le=1, description="threshold variant: part of a rule's units that must be present. Not stated in "
-                         "the paper")
-    floor: float = Field(0.55, gt=0, lt=1, description="hard and threshold variants: what a rule that fires is worth at least; above .5 "
-                         "it outweighs neutral however weak the units are. Not stated in the paper")
-    full: float = Field(4.0, gt=0, le=STRONGEST, description="match: intensity that counts as fully shown; OpenFace hardly ever says 5. "
-                        "Not stated in the paper")
-    sharpness: float = Field(4.0, gt=0, le=50, description="power that turns evidence into a distribution. Not stated in the paper: 4 gave "
-                             "about the smallest log loss on planted units with noise of standard deviation 1 to 1.5")
-
-    @field_validator("table")
-    @classmethod
-    def _known_table(cls, table: str) -> str:
-        if table not in ACTION_UNIT_TABLES:
-            raise ValueError(f"it is no table; expected one of {', '.join(ACTION_UNIT_TABLES)}.{did_you_mean(table, ACTION_UNIT_TABLES)}")
-        return table
-
-
-def checked(values, kind=RuleSettings):
-    """Return settings of a kind from a dict of some of its fields, the others at their defaults. ParameterError names the culprit."""
-    if isinstance(values, kind):
-        return values
-    values = dict(values or {})
-    for name in values:
-        if name not in kind.model_fields:
-            raise ParameterError(f"Received the setting {name!r}; expected some of {', '.join(kind.model_fields)}."
-                                 f"{did_you_mean(str(name), kind.model_fields)}")
-    try:
-        return kind(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        hint = did_you_mean(str(first["input"]), VARIANTS) if where == "rule" else ""
-        said = first["msg"].removeprefix("Value error, ")
-        raise ParameterError(f"The setting {where} = {first['input']!r} is not accepted: {said}.{hint}") from None
 
 
 def scores(presence, intensity, units, settings=None) -> np.ndarray:
@@ -96,8 +45,9 @@ def evidence(presence, intensity, units, settings=None) -> np.ndarray:
     - threshold: as hard, but a unit counts as present only from `threshold` on, and the rule fires when at least `share` of R is present.
 
     In hard and threshold, a rule is dropped where a rule that contains all its units and more fires with as large a share: else no fear
-    could be told from surprise. Neutral's evidence is one minus the strongest other: 1 when no rule fires. A face for which all units
-    of some rule are unknown gets seven NaN. Raises ParameterError for shapes, ranges, unknown units and settings.
+    could be told from surprise. Neutral's evidence is one minus the strongest other: 1 when no rule fires. A face gets seven NaN if of
+    some rule's units no more than the part `known` is known (by default: none). Raises ParameterError for shapes, ranges, unknown units
+    and settings.
     """
     settings = checked(settings)
     units = _checked_units(units)
@@ -106,7 +56,7 @@ def evidence(presence, intensity, units, settings=None) -> np.ndarray:
     member = np.array([[unit in rules[name] for unit in units] for name in MOVED])
     present, strength, known = _observed(presence, intensity, settings)
     counts = _over(known, member)
-    judged = (counts > 0).all(axis=1)
+    judged = (counts > settings.known * member.sum(axis=1)).all(axis=1)
     found = _rule_evidence(present, strength, known, member, np.maximum(counts, 1), settings)
     result = np.insert(found, NEUTRAL, 1 - found.max(axis=1), axis=1)
     result[~judged] = np.nan

@@ -38,16 +38,20 @@ AFFECT = pa.DataFrameSchema(
     },
     strict=True, coerce=True, unique=["face_id", "labeller"], name="affect",
 )  # fmt: skip
+GENDER = pa.DataFrameSchema(
+    {**_FACE, "woman": pa.Column(float, pa.Check.in_range(0, 1), description="likeness to photographs of actresses against actors'")},
+    strict=True, coerce=True, unique=["face_id", "labeller"], name="gender",
+)  # fmt: skip
 REASONS = pa.DataFrameSchema(
     {**_FACE, "reason": pa.Column(str, pa.Check.str_length(min_value=1))}, strict=True, coerce=True, unique=["face_id", "labeller"],
     name="reasons",
 )  # fmt: skip
 
 
-def tidy(face_ids, labeller: str, answers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return a labeller's answers, one row a face, as the four long tables LABELS, ACTION_UNITS, AFFECT and REASONS.
+def tidy(face_ids, labeller: str, answers: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
+    """Return a labeller's answers, one row a face, as the five long tables LABELS, ACTION_UNITS, AFFECT, GENDER and REASONS.
 
-    `answers`: the seven scores, and where the labeller has them `AU01_c` (presence), `AU01_r` (intensity), `valence`, `arousal`,
+    `answers`: the seven scores, and where the labeller has them `AU01_c` (presence), `AU01_r` (intensity), `valence`, `arousal`, `woman`,
     `reason`. A face without scores is in no table but the last. Raises ParameterError where a column is missing.
     """
     if missing := [name for name in (*EXPRESSIONS, "reason") if name not in answers]:
@@ -56,8 +60,9 @@ def tidy(face_ids, labeller: str, answers: pd.DataFrame) -> tuple[pd.DataFrame, 
     answered = wide[list(EXPRESSIONS)].notna().all(axis=1)
     labels = wide[answered].melt(["face_id", "labeller"], list(EXPRESSIONS), "expression", "score")
     reasons = wide.loc[~answered, ["face_id", "labeller", "reason"]]
-    affect = wide.reindex(columns=["face_id", "labeller", "valence", "arousal"]).dropna()
-    return LABELS.validate(labels), ACTION_UNITS.validate(_units(wide)), AFFECT.validate(affect), REASONS.validate(reasons)
+    affect, gender = (wide.reindex(columns=["face_id", "labeller", *names]).dropna() for names in (("valence", "arousal"), ("woman",)))
+    tables = (LABELS, labels), (ACTION_UNITS, _units(wide)), (AFFECT, affect), (GENDER, gender), (REASONS, reasons)
+    return tuple(schema.validate(table) for schema, table in tables)
 
 
 def _units(wide: pd.DataFrame) -> pd.DataFrame:

@@ -18,6 +18,7 @@ SETS = ("union", "majority", "plurality", "threshold")  # targets of zeros and o
 SOFT = ("soft_mean", "agreement_weighted")  # targets of scores
 KINDS = SETS + SOFT
 COLUMNS = ["face_id", "labeller", "expression", "score"]
+EQUAL = 1e-9  # scores this close are equal: people's are sums of fractions
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,15 @@ class Votes:
         return Votes(tuple(self.faces[row] for row in rows), tuple(self.labellers[column] for column in columns), *arrays)
 
 
+    def heard(self, least: float = 0.5) -> "Votes":
+        """Return the votes of the labellers that answered at least the part `least` of the faces that the busiest of them answered.
+
+        What counts only the faces that everybody answered would else be about the few that one of them saw.
+        """
+        counts = self.answered.sum(axis=0)
+        return self.of(labellers=counts >= least * counts.max(initial=0))
+
+
 def _places(names: tuple, wanted, what: str) -> np.ndarray:
     if wanted is None:
         return np.arange(len(names))
@@ -62,8 +72,9 @@ def votes(labels: pd.DataFrame, rule: str = "argmax", threshold: float = 0.5, fa
     """Return the votes of a long table of labels (face_id, labeller, expression, score 0 to 1).
 
     rule: "argmax" (as published: each method predicts one label) or "threshold" (every expression whose score is at least `threshold`, so
-    a labeller may say several or none). Of equal largest scores the first in EXPRESSIONS counts (not stated in the paper); scores that are
-    all 0 are an answer that votes for nothing. faces: ids to keep as rows even when nobody answered (default: those in the table).
+    a labeller may say several or none). Equal largest scores are a vote each, as of people who name two expressions; the choice is the
+    first of them in EXPRESSIONS (not stated in the paper). Scores that are all 0 are an answer that votes for nothing. faces: ids to keep
+    as rows even when nobody answered (default: those in the table).
     labellers: their order (default: as they come). Raises ParameterError for a table that is not as stated or a wrong rule.
     """
     if rule not in RULES:
@@ -84,8 +95,9 @@ def votes(labels: pd.DataFrame, rule: str = "argmax", threshold: float = 0.5, fa
 def _voted(faces: tuple, labellers: tuple, scores: np.ndarray, rule: str, threshold: float) -> Votes:
     answered = np.isfinite(scores).all(axis=2)
     known = np.nan_to_num(scores)
-    choice = np.where(answered & (known.max(axis=2, initial=0) > 0), known.argmax(axis=2), -1)
-    given = np.arange(len(EXPRESSIONS)) == choice[..., None] if rule == "argmax" else known >= threshold
+    most = known.max(axis=2, initial=0)[..., None]
+    choice = np.where(answered & (most[..., 0] > 0), known.argmax(axis=2), -1)
+    given = (known >= most - EQUAL) & (most > 0) if rule == "argmax" else known >= threshold
     return Votes(faces, labellers, scores, (given & answered[..., None]).astype(np.uint8), answered, choice)
 
 

@@ -19,6 +19,7 @@ CLEAR = 0.6  # intensity from which an expression can hardly be missed
 LEAST_SHARE = 0.3  # share of a mixture from which an expression belongs to the planted set
 PRESENT = 1.0  # intensity from which a planted Action Unit is there; not stated in the paper: OpenFace's scale calls 1 a trace
 PLANTED = "planted"
+NO_FACE = "no face was found where it is"
 NEUTRAL = EXPRESSIONS.index("neutral")
 FAINT, MIDDLE, STRONG = "under 0.3", "0.3 to 0.6", "0.6 and more"
 MEASURES = ("accuracy", "balanced accuracy", "macro F1", "micro F1", "weighted F1")
@@ -43,45 +44,68 @@ AFFECT_COLUMNS = ["labeller", "dimension", "faces", "objects", "ccc", "low", "hi
 def planted(faces: pd.DataFrame, images: pd.DataFrame, minimum_overlap: float = MINIMUM_OVERLAP) -> pd.DataFrame:
     """Return the truth of those found faces that have one, one row a face; empty where the metadata names no expression.
 
-    faces: face_id, image_id, x, y, width, height. images: image_id, `face_boxes`, `expression` and, as far as known, `soft_label`
+    faces: face_id, image_id, x, y, width, height. images: image_id, `expression` and, as far as known, `face_boxes`, `soft_label`
     ("happy=0.6;sad=0.4"), `intensity` (0 to 1), `AU01` … (0 to 5), `identity`. Found and planted boxes are paired one to one; only the face
-    that meets a picture's first box by `minimum_overlap` has truth.
+    that meets a picture's first box by `minimum_overlap` has truth. Where nobody drew boxes, a picture's only face has it.
 
-    Columns: those of `agreement.described`, overlap, expression, intensity, `by intensity`, the seven EXPRESSIONS (shares of the mixture,
-    summing to 1), valence and arousal (the circumplex, -1 to 1; NaN without intensity), and the images' AU columns.
+    Columns: those of `agreement.described`, overlap (NaN without a box), expression, intensity, `by intensity`, the seven EXPRESSIONS
+    (shares of the mixture, summing to 1), valence and arousal (the circumplex, -1 to 1; NaN without intensity), and the images' AU columns.
     """
+    return _sorted_out(faces, images, minimum_overlap)[0]
+
+
+def unused(faces: pd.DataFrame, images: pd.DataFrame, minimum_overlap: float = MINIMUM_OVERLAP) -> pd.DataFrame:
+    """Return the pictures whose `expression` says something that no found face takes for its truth: file, expression, reason."""
+    return _sorted_out(faces, images, minimum_overlap)[1]
+
+
+def _sorted_out(faces: pd.DataFrame, images: pd.DataFrame, minimum_overlap: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     units = sorted(name for name in images if str(name).startswith("AU") and str(name)[2:].isdigit())
     columns = ["overlap", "expression", "intensity", "by intensity", *EXPRESSIONS, "valence", "arousal", *units]
-    described = agreement.described(faces, images)
-    if "expression" not in images or "face_boxes" not in images:
-        return described.iloc[:0].reindex(columns=[*described.columns, *columns])
-    of_picture, rows = dict(tuple(faces.groupby("image_id", sort=False))), []
-    for picture in images.drop_duplicates("image_id").to_dict("records"):
-        found = of_picture.get(picture["image_id"])
-        if found is None or not _text(picture["expression"]):
-            continue
-        boxes = evaluate.parse_boxes(picture["face_boxes"])
-        pairs = evaluate.match(found[evaluate.BOX].to_numpy(float), boxes, minimum_overlap)
-        for place, overlap in ((place, overlap) for place, box, overlap in pairs if box == 0):
-            rows.append({"face_id": found["face_id"].iloc[place], "overlap": overlap, **_meant(picture, units)})
-    return described.merge(pd.DataFrame(rows, columns=["face_id", *columns]).astype({"face_id": str}), on="face_id", validate="one_to_one")
+    of_picture, rows, left = dict(tuple(faces.groupby("image_id", sort=False))), [], []
+    named = images[[bool(_text(value)) for value in images["expression"]]] if "expression" in images else images.iloc[:0]
+    for picture in named.drop_duplicates("image_id").to_dict("records"):
+        place, found = None, of_picture.get(picture["image_id"], faces.iloc[:0])
+        meant, reason = _meant(picture, units)
+        if meant:
+            place, overlap, reason = _the_face(found, picture.get("face_boxes"), minimum_overlap)
+        if place is None:
+            left.append((picture.get("file", picture["image_id"]), _text(picture["expression"]), reason))
+        else:
+            rows.append({"face_id": found["face_id"].iloc[place], "overlap": overlap, **meant})
+    truth = pd.DataFrame(rows, columns=["face_id", *columns]).astype({"face_id": str})
+    truth = agreement.described(faces, images).merge(truth, on="face_id", validate="one_to_one")
+    return truth, pd.DataFrame(left, columns=["file", "expression", "reason"])
+
+
+def _the_face(found: pd.DataFrame, boxes, minimum_overlap: float) -> tuple[int | None, float, str]:
+    """Return the place of a picture's face that its metadata speaks of and the overlap with its first box, or None and the reason."""
+    if not len(found):
+        return None, np.nan, NO_FACE
+    if boxes is None or pd.isna(boxes):
+        return (0, np.nan, "") if len(found) == 1 else (None, np.nan, "several faces were found, and no face_boxes say which is meant")
+    pairs = evaluate.match(found[evaluate.BOX].to_numpy(float), evaluate.parse_boxes(boxes), minimum_overlap)
+    return next(((place, overlap, "") for place, box, overlap in pairs if box == 0), (None, np.nan, NO_FACE))
 
 
 def _text(value) -> str:
     return "" if value is None or pd.isna(value) else str(value).strip()
 
 
-def _meant(picture: dict, units: list) -> dict:
-    """Return what the metadata says about the largest face of a picture."""
-    expression = canonical(picture["expression"])
+def _meant(picture: dict, units: list) -> tuple[dict, str]:
+    """Return what the metadata says about a picture's largest face, or {} and why it cannot be used."""
+    try:
+        expression, mixture = canonical(_text(picture["expression"])), parse_mixture(picture.get("soft_label"))
+    except ParameterError as error:
+        return {}, str(error)
     if expression not in EXPRESSIONS:
-        raise ParameterError(f"Received the planted expression {expression!r}, expected one of {', '.join(EXPRESSIONS)}: empty the cell.")
-    mixture = parse_mixture(picture.get("soft_label")) or {expression: 1.0}
+        return {}, f"{expression} is none of the seven expressions"
+    mixture = mixture or {expression: 1.0}
     intensity = float(pd.to_numeric(picture.get("intensity"), errors="coerce"))
     valence, arousal = circumplex(mixture, intensity) if 0 <= intensity <= 1 else (np.nan, np.nan)
     return {"expression": expression, "intensity": intensity, "by intensity": _strength(expression, intensity),
             **{name: mixture.get(name, 0.0) for name in EXPRESSIONS}, "valence": valence, "arousal": arousal,
-            **{unit: pd.to_numeric(picture[unit], errors="coerce") for unit in units}}  # fmt: skip
+            **{unit: pd.to_numeric(picture[unit], errors="coerce") for unit in units}}, ""  # fmt: skip
 
 
 def _strength(expression: str, intensity: float) -> str | None:

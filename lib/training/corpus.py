@@ -30,11 +30,14 @@ def corpus_faces(folder: Path | str, side: int = 112) -> TrainingFaces:
     """Return the faces of a user's labelled folder (see `lib.collections.corpora.labelled_folder`), found, cut and aligned, and kept.
 
     The largest face of each picture is taken; a square picture of at most 128 pixels is taken for a face already cut out, as in FER2013.
-    Pictures without a face or that cannot be read are left out and counted in the kept record. A subject that is not named is the
-    picture itself. Presence without intensity counts as 0 or as 2.5, the middle of the scale. Raises CollectionError, also where no face
-    is found at all.
+    Pictures of its test split are never learned from. Pictures without a face or that cannot be read are left out and counted in the kept
+    record. A subject that is not named is the picture itself. Presence without intensity counts as 0 or as 2.5, the middle of the scale.
+    Raises CollectionError, also where there is nothing but a test split, or where no face is found at all.
     """
     table = labelled_folder(folder)
+    table = table[table["split"] != "test"].reset_index(drop=True)
+    if table.empty:
+        raise CollectionError(f"{Path(folder).name!r} has pictures of a test split only; expected some to learn from: give its train part.")
     settings = {"kind": "corpus", "side": side, "of": contents(table)}
     made = kept("corpus", settings, SOURCES, lambda making: make(making, table, side))
     landmarks, table = np.load(made / "landmarks.npy"), pd.read_parquet(made / "table.parquet")

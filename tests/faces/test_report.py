@@ -179,10 +179,10 @@ def test_results_travel_as_json(results):
 
 
 def test_recall_is_grouped_by_what_the_metadata_knows(images, results):
-    """Material, turn of the head and worst damage become groups; what nobody wrote down becomes none."""
+    """Material, turn of the head and worst damage become groups; no damage is one too, what nobody wrote down is none."""
     images = images.assign(
         material=["marble", "wood", "wood", "wood", "marble", "", ""],
-        yaw=["-5", "30", "0", "0", "55.5", "", ""],
+        yaw=["-5", "30", "0", "0", "55.5", "", "to the left"],
         damage=["", "chips 0.2; broken nose 0.50", "", "", "eroded", "", ""],
     )
     comparison = report.compared(images, tables.attempts_table(results), tables.faces_table(results), 0.4)

@@ -151,6 +151,8 @@ def test_alpha_of_sets_differs_only_where_there_are_sets():
     second = np.repeat(truth[:, None], 3, axis=1)  # a labeller that is wrong gives the truth its second vote
     several = agreement.overall(said(choices, "threshold", 0.4, second), resamples=5).set_index("measure")["value"]
     assert several["alpha of sets, Jaccard"] > several["alpha of sets, MASI"] > several["Krippendorff's alpha"] + 0.02
+    both = agreement.overall(said(choices), resamples=5, several=said(choices, "threshold", 0.4, second)).set_index("measure")["value"]
+    assert both.to_dict() == pytest.approx(several.to_dict()), "largest scores of the one, sets of the other"
 
 
 def test_intervals_are_over_objects_not_faces():

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib.compendium import places
 from lib.expressions import EXPRESSIONS, circumplex
 from lib.labellers import exam, panel
 from lib.labellers.panel import Member
@@ -45,8 +46,8 @@ def member(name, wrong):
 
 def test_marks_follow_the_answers(prototypes):
     """Who is always right gets 1 and meets the target; three wrong in ten get .7; arousal told upside down is concordant with -1."""
-    table, units = exam.examine({"multitask": member("multitask", 0), "realtime_sequential": member("realtime_sequential", 3)}, 70, 1,
-                                prototypes, resamples=50)  # fmt: skip
+    asked = {"multitask": member("multitask", 0), "realtime_sequential": member("realtime_sequential", 3)}
+    table, units, called = exam.examine(asked, 70, 1, prototypes, resamples=50)
     value = table.set_index(["labeller", "measure"])["value"]
     assert value["multitask", "macro F1"] == value["multitask", "valence: concordance"] == 1
     assert value["realtime_sequential", "accuracy"] == pytest.approx(0.7) and value["multitask", "arousal: concordance"] < 0
@@ -54,6 +55,7 @@ def test_marks_follow_the_answers(prototypes):
     assert met["multitask", "macro F1"] is True and met["realtime_sequential", "macro F1"] is False
     assert met["multitask", "arousal: concordance"] is False and met["multitask", "accuracy"] is None
     assert units[units["labeller"] == "multitask"].set_index("unit").loc[12, "auc"] == 1
+    assert called.set_index(["labeller", "called"]).loc[("multitask", "neutral"), "share"] == 1
     assert "3 of 5** targets" in exam.sentence(table) and "sequential CNN, macro F1: 0.7" in exam.sentence(table)
     exam.exam_figure(table)
 
@@ -65,3 +67,11 @@ def test_sitters_keep_their_truth():
     faces, meant = exam.sitters(taken, 5)
     assert meant["sad"].tolist() == [1, 0] and meant["object"].tolist() == ["a", "b"] and set(UNIT_COLUMNS) <= set(meant)
     assert not set(faces["face_id"]) & set(exam.sitters(taken, 6)[0]["face_id"])
+
+
+def test_the_reading_copy_meets_every_target():
+    """In the examination that is committed nobody misses what it is held to, and everybody is held to it."""
+    table = pd.read_csv(places.ROOT / "figures/demo/03_labeller_agreement/exam.csv")
+    held = table[table["target"].notna()]
+    assert (held["value"] >= held["target"]).all()
+    assert set(zip(held["labeller"], held["measure"], strict=True)) == set(exam.TARGETS)

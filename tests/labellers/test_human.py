@@ -46,7 +46,7 @@ def reasons(unmatched):
 def test_one_row_a_face_in_the_order_of_the_faces(tmp_path):
     """A name, a synonym and several expressions are read; a face nobody labelled has NaN and the reason."""
     answers, unmatched = labelled(tmp_path, "file,expression\ny/1.jpg,Happiness\na.jpg,sad; FEAR|angry\n")
-    assert said(answers) == {0: {"angry": 1, "fear": 1, "sad": 1}, 4: {"happy": 1}}
+    assert said(answers) == {0: {"angry": 1 / 3, "fear": 1 / 3, "sad": 1 / 3}, 4: {"happy": 1}}
     assert answers["reason"].tolist() == ["", *["no person labelled this face"] * 3, ""]
     assert answers["annotators"].tolist() == [1, 0, 0, 0, 1]
     assert answers.loc[1, list(EXPRESSIONS)].isna().all() and unmatched.empty and list(unmatched.columns) == ["row", "file", "reason"]
@@ -56,20 +56,20 @@ def test_the_answers_fit_the_tables_of_the_room(tmp_path):
     """The long table gives back the same scores, face by face, and reasons for the others."""
     answers, _ = labelled(tmp_path, "file,expression\na.jpg,sad|happy\n")
     ids = faces_table()["face_id"]
-    labels, units, affect, without = tidy(ids, NAME, answers)
+    labels, units, affect, _, without = tidy(ids, NAME, answers)
     assert set(labels["labeller"]) == {NAME}
     back = labels.pivot(index="face_id", columns="expression", values="score").reindex(index=ids, columns=list(EXPRESSIONS))
     assert np.array_equal(back, answers[list(EXPRESSIONS)], equal_nan=True)
     assert len(without) == 4 and units.empty and affect.empty
 
 
-def test_scores_are_shares_of_annotators(tmp_path):
+def test_each_annotator_has_one_vote(tmp_path):
     """Of three people two say sad and one says sad and fear; one who wrote two rows is one person, and without names all rows are one."""
     text = "file,expression,annotator\na.jpg,sad,Ann\na.jpg,sad|fear,Bob\na.jpg,neutral,Cem\nx/1.jpg,sad,Ann\nx/1.jpg,angry, ann \n"
     answers, _ = labelled(tmp_path, text)
-    assert said(answers) == {0: {"sad": 2 / 3, "fear": 1 / 3, "neutral": 1 / 3}, 3: {"sad": 1, "angry": 1}}
+    assert said(answers) == {0: {"sad": 1 / 2, "fear": pytest.approx(1 / 6), "neutral": 1 / 3}, 3: {"sad": 1 / 2, "angry": 1 / 2}}
     assert answers["annotators"].tolist() == [3, 0, 0, 1, 0]
-    assert said(labelled(tmp_path, "file,expression\na.jpg,sad\na.jpg,happy\n")[0]) == {0: {"sad": 1, "happy": 1}}
+    assert said(labelled(tmp_path, "file,expression\na.jpg,sad\na.jpg,happy\n")[0]) == {0: {"sad": 0.5, "happy": 0.5}}
 
 
 def test_boxes_say_which_face(tmp_path):
@@ -77,7 +77,7 @@ def test_boxes_say_which_face(tmp_path):
     text = ("file;expression;annotator;x;y;width;height\n"
             "b.jpg;sad;1;98,5;2;52;50\nb.jpg;fear;1;98,5;2;52;50\nb.jpg;happy;1;1;1;50;50\nb.jpg;disgust;2;3;3;50;50\na.jpg;sad;2;;;;\n")
     answers, unmatched = labelled(tmp_path, text)
-    assert said(answers) == {0: {"sad": 1}, 1: {"happy": 0.5, "disgust": 0.5}, 2: {"sad": 1, "fear": 1}} and unmatched.empty
+    assert said(answers) == {0: {"sad": 1}, 1: {"happy": 0.5, "disgust": 0.5}, 2: {"sad": 0.5, "fear": 0.5}} and unmatched.empty
 
 
 def test_the_face_id_goes_before_everything(tmp_path):
@@ -108,9 +108,9 @@ def test_the_overlap_asked_for_decides(tmp_path):
 
 
 def test_contempt_is_no_answer_among_seven(tmp_path):
-    """Contempt counts as someone's opinion but has no score; alone it leaves the face without an answer, and says why."""
+    """Contempt is a vote for none of the seven; alone it leaves the face without an answer, and says why."""
     answers, _ = labelled(tmp_path, "file,expression,annotator\na.jpg,contempt,1\na.jpg,sad,2\nx/1.jpg,contemptuous,1\n")
-    assert said(answers) == {0: {"sad": 0.5}} and "only contempt" in answers["reason"][3] and answers["annotators"][3] == 1
+    assert said(answers) == {0: {"sad": 1}} and "only contempt" in answers["reason"][3] and answers["annotators"][3] == 1
 
 
 def vott(*regions):
@@ -133,7 +133,7 @@ REGIONS = [
 def test_tags_of_vott_are_labels(tmp_path):
     """Expressions among the tags count, others are counted and told (with a hint at a slip), in JSON and CSV alike."""
     answers, unmatched = labelled(tmp_path, vott(*REGIONS), "p-export.json")
-    assert said(answers) == {2: {"sad": 1, "fear": 1}, 3: {"neutral": 1}}
+    assert said(answers) == {2: {"sad": 0.5, "fear": 0.5}, 3: {"neutral": 1}}
     told = unmatched["reason"].str.cat(sep="\n")
     assert "tag 'face' is no expression (boxes with it: 2)" in told and "Did you mean 'happy'" in told and "c.jpg' is not there" in told
     assert unmatched.loc[unmatched["reason"].str.contains("no tag"), "file"].str.endswith("b.jpg").all()
@@ -208,8 +208,8 @@ opinions = st.tuples(
 
 @SLOW_DISK
 @given(st.lists(opinions, min_size=1, max_size=8), st.sampled_from([",", ";", "\t"]), st.sampled_from([";", "|", " ; "]))
-def test_shares_equal_a_count_by_hand(tmp_path, rows, delimiter, separator):
-    """For any opinions and any spelling of the table, each share is a plain count of people."""
+def test_scores_equal_a_count_by_hand(tmp_path, rows, delimiter, separator):
+    """For any opinions and any spelling of the table, a score is the mean over people of their votes, and a face's scores sum to one."""
     text = StringIO()
     writer = csv.writer(text, delimiter=delimiter)
     writer.writerows([["file", "annotator", "expression"], *([file, who, separator.join(sorted(named))] for file, who, named in rows)])
@@ -218,9 +218,10 @@ def test_shares_equal_a_count_by_hand(tmp_path, rows, delimiter, separator):
     for place, (file, *_) in enumerate(FACES):
         people = {who for name, who, _ in rows if name == file}
         for expression in EXPRESSIONS:
-            naming = {who for name, who, named in rows if name == file and expression in named}
+            said_by = {who: set().union(*(named for name, one, named in rows if (name, one) == (file, who))) for who in people}
             score = answers.loc[place, expression]
-            assert np.isnan(score) if not people else score == len(naming) / len(people)
+            by_hand = sum(1 / len(named) for named in said_by.values() if expression in named) / max(1, len(people))
+            assert np.isnan(score) if not people else score == pytest.approx(by_hand)
 
 
 @SLOW_DISK

@@ -1,8 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
-from lib.compendium.errors import WeightsError
+from lib.compendium.errors import ParameterError, WeightsError
+from lib.compendium.parameters import validated
 from lib.expressions import EXPRESSIONS
 from lib.labellers import members, openface
 from lib.labellers.panel import Member
@@ -81,7 +83,75 @@ def test_fer2013_is_measured(tmp_path, monkeypatch):
     assert members.verdict_values(target, table, True)["realtime_fer2013"] == (pytest.approx(1 / 7), "real")
 
 
+def test_a_folder_with_both_tests_in_one_cannot_judge_the_claim(tmp_path, monkeypatch):
+    """Kaggle's folder layout is measured, and the sentence says why the claim still waits."""
+    for label in EXPRESSIONS:
+        (tmp_path / "test" / label).mkdir(parents=True)
+        Image.fromarray(np.full((48, 48), 9, np.uint8)).save(tmp_path / "test" / label / "1.png")
+    monkeypatch.setattr(members.realtime, "predict_grey", lambda images: np.tile(np.eye(7)[0], (len(images), 1)))
+    table = members.fer2013(LabellerParameters(fer2013=str(tmp_path)))
+    assert set(table["part"]) == {"test"}
+    assert "14.3%" in members.fer2013_sentence(table) and "fer2013.csv tells them apart" in members.fer2013_sentence(table)
+    assert members.fer2013_sentence(pd.DataFrame()) == ""
+
+
 def test_truth_in_words():
-    """How many faces have a known expression, or that none has."""
-    assert "no truth" in members.truth_sentence(pd.DataFrame({"expression": []}), 3)
-    assert "2 of 3 faces" in members.truth_sentence(pd.DataFrame({"expression": ["neutral", "sad"]}), 3)
+    """How many faces have a known expression, that none has, and why pictures that name one give none."""
+    nothing, none = pd.DataFrame({"expression": []}), pd.DataFrame({"file": [], "expression": [], "reason": []})
+    assert "no truth" in members.truth_sentence(nothing, 3, none)
+    assert "2 of 3 faces" in members.truth_sentence(pd.DataFrame({"expression": ["neutral", "sad"]}), 3, none)
+    left = pd.DataFrame({"file": ["a", "b", "c"], "expression": ["sad", "sad", "serene"], "reason": ["no face.", "no face.", "no name"]})
+    said = members.truth_sentence(nothing, 3, left)
+    assert "0 of 3 faces" in said and "3 pictures name an expression" in said and "2 × no face; 1 × no name." in said
+
+
+def test_what_people_wrote_in_vain_is_remarked_on(tmp_path, no_openface):
+    """A row that means no face becomes a note with its place and reason."""
+    (tmp_path / "mine.csv").write_text("file,expression\na.jpg,sadness\nb.jpg,happy\n")
+    seated = members.panel_of(LabellerParameters(human_labels=str(tmp_path / "mine.csv")), FACES, None, ["a.jpg"])
+    assert seated["human"]().attrs["notes"][0].startswith("mine.csv, row 3 (b.jpg): no face was found in such a picture")
+
+
+def test_answers_follow_the_weights_and_not_where_they_lie(tmp_path, monkeypatch):
+    """The digest of mini_XCEPTION's answers changes with the content of its weights, and not with their place."""
+    one, two = tmp_path / "one.hdf5", tmp_path / "two.hdf5"
+    one.write_bytes(b"weights")
+    two.write_bytes(b"weights")
+
+    def digest(path):
+        monkeypatch.setattr(members.weights, "path", lambda name: path)
+        return members._xception(LabellerParameters()).digest
+
+    assert digest(one) == digest(two)
+    two.write_bytes(b"other weights")
+    assert digest(one) != digest(two)
+
+
+def test_rules_of_the_notebook_reach_openface_and_our_own_models(monkeypatch, tmp_path):
+    """Settings given in `openface` are those of both; what is OpenFace's alone stays with it."""
+    parameters = LabellerParameters(openface={"minimum_confidence": 0.8, "combine": "presence"}, rule="soft")
+    asked = members._openface_settings(parameters)
+    assert openface.checked(asked, openface.OpenFaceSettings).minimum_confidence == 0.8
+    monkeypatch.setattr(members.action_units, "trained", lambda lesson: tmp_path)
+    (tmp_path / "record.json").write_text("{}")
+    assert members._action_units(parameters).settings["rule_settings"] == {"combine": "presence"}
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    ({"openface": {"minimum_confidnce": 0.8}}, "Did you mean 'minimum_confidence'"), ({"openface": {"rule": "soft"}}, "of its own"),
+    ({"exam_seed": 100_000}, "nobody is examined on those they learned from"),
+])
+def test_wrong_parameters_are_named(wrong, said):
+    """Unknown settings, those with a parameter of their own, and an examination of the teachers are refused before a kernel starts."""
+    with pytest.raises(ParameterError, match=said):
+        validated("03_labeller_agreement", wrong)
+
+
+def test_what_was_missing_and_is_there_now_is_an_input(tmp_path, monkeypatch):
+    """Putting OpenFace's program on the PATH changes what the run is made of, so that the next `make` runs it again."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    before = LabellerParameters().input_files()
+    (tmp_path / "FaceLandmarkImg").write_text("#!/bin/sh\n")
+    (tmp_path / "FaceLandmarkImg").chmod(0o755)
+    assert set(LabellerParameters().input_files()) - set(before) == {tmp_path / "FaceLandmarkImg"}
+    LabellerParameters(openface_executable="FaceLandmarkImg").check_inputs()

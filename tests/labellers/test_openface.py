@@ -201,7 +201,8 @@ def test_rows_find_their_faces_in_any_order_and_extra_faces_are_counted(tmp_path
     faces = faces_of(*[("a.jpg", *box) for box in boxes])
     answers = openface.label_faces(faces, settings=written(tmp_path / "out", a=table_text(found)))
     assert top(answers) == ["happy", "sad", "neutral"] and answers["reason"].tolist() == ["", "", ""]
-    assert answers.attrs["extra_faces"] == 1 and answers["AU12_r"].tolist() == [4, 0, 0] and answers["AU28_c"].tolist() == [0, 0, 0]
+    assert "1 face(s) more" in answers.attrs["notes"][0]
+    assert answers["AU12_r"].tolist() == [4, 0, 0] and answers["AU28_c"].tolist() == [0, 0, 0]
 
 
 @settings(max_examples=40, deadline=None)
@@ -222,7 +223,7 @@ def test_a_face_elsewhere_or_much_smaller_is_not_ours(tmp_path):
     """A row beside our face or a small one inside of it is not ours: no answer rather than a wrong one."""
     for place in ((300, 40, 100, 100), (50, 60, 30, 30)):
         answers = openface.label_faces(faces_of(("a.jpg", 10, 10, 100, 130)), settings=written(tmp_path, a=table_text([(*place, {}, 0.9)])))
-        assert top(answers) == [None] and "overlaps this one" in answers["reason"][0] and answers.attrs["extra_faces"] == 1
+        assert top(answers) == [None] and "overlaps this one" in answers["reason"][0] and "1 face(s) more" in answers.attrs["notes"][-1]
 
 
 def test_without_landmarks_only_one_face_and_one_row_belong_together(tmp_path):
@@ -261,7 +262,7 @@ def test_a_folder_of_tables_answers_or_says_why(tmp_path):
                 "nothing": "no Action Units", "few": "too few Action Units"}
     assert {stem: words in said[stem] for stem, words in expected.items()} == dict.fromkeys(expected, True)
     assert answers.drop(index=101)[list(EXPRESSIONS)].isna().all(axis=None)
-    labels, units, _, reasons = tables.tidy(faces["face_id"], openface.NAME, answers)
+    labels, units, *_, reasons = tables.tidy(faces["face_id"], openface.NAME, answers)
     assert len(labels) == 7 and set(units["face_id"]) >= {faces["face_id"][101]} and len(reasons) == 9
 
 
@@ -301,6 +302,24 @@ def test_intensities_that_never_exceed_one_are_remarked_on(tmp_path):
         text = table_text([(*openface.landmark_box(box), units_of(HAPPY, intensity), 0.9)])
         answers = openface.label_faces(faces, settings=written(tmp_path, **{f"p{number}": text for number in range(openface.ENOUGH_FACES)}))
         assert len(answers.attrs["notes"]) == count
+
+
+def test_columns_that_the_rules_need_and_that_are_missing_are_named(tmp_path):
+    """Without the lips' column raised cheeks are no smile: no answer, with the unit's name; where the rules can go without, a note."""
+    box, place = (10, 10, 100, 130), openface.landmark_box((10, 10, 100, 130))
+    text = table_text([(*place, units_of(HAPPY), 0.9)])
+    lips, lids = ("\n".join(",".join(cell for name, cell in zip(text.splitlines()[0].split(","), line.split(","), strict=True)
+                                    if not name.strip().startswith(gone)) for line in text.splitlines()) for gone in ("AU12", "AU05"))
+    answers = openface.label_faces(faces_of(("a.jpg", *box)), settings=written(tmp_path / "lips", a=lips))
+    assert top(answers) == [None] and "AU12 missing" in answers["reason"][0]
+    answers = openface.label_faces(faces_of(("a.jpg", *box)), settings=written(tmp_path / "lids", a=lids))
+    assert top(answers) == ["happy"] and "no column of AU05" in answers.attrs["notes"][0]
+
+
+def test_rounding_beyond_a_scale_is_cut_off(tmp_path):
+    """5.01 counts as 5 and a confidence of 1.002 as 1; farther out the units of measure are wrong."""
+    (tmp_path / "a.csv").write_text("face,confidence,AU06_r\n0,1.002,5.01\n0,-0.001,-0.01\n")
+    assert openface.read_csv(tmp_path / "a.csv")[["confidence", "AU06_r"]].to_numpy().tolist() == [[1, 5], [0, 0]]
 
 
 def test_the_rule_is_a_setting(tmp_path):
@@ -383,10 +402,9 @@ for path in files:
         if not line.strip():
             continue
         left, top, right, bottom = map(float, line.split())
-        if right - left < {smallest}:
-            continue
         happy = ImageStat.Stat(picture.crop((left, top, right, bottom))).mean[0] > 128
-        cells = [len(rows), 0.95] + [round(a + (b - a) * k / 67, 1) for a, b in ((left, right), (top, bottom)) for k in range(68)]
+        sure = 0.95 if right - left >= {smallest} else 0.1
+        cells = [len(rows), sure] + [round(a + (b - a) * k / 67, 1) for a, b in ((left, right), (top, bottom)) for k in range(68)]
         rows.append(cells + [4.0 if unit in ((6, 12) if happy else (1, 4, 15)) else 0.0 for unit in units])
     if rows:
         names = ["face", "confidence"] + [f"{{axis}}_{{k}}" for axis in "xy" for k in range(68)] + ["AU%02d_r" % unit for unit in units]
@@ -396,7 +414,8 @@ for path in files:
 
 @pytest.fixture
 def program(tmp_path):
-    """Return a maker of stand-ins for FaceLandmarkImg that see faces of at least `smallest` pixels: red ones happy, others sad."""
+    """Return a maker of stand-ins for FaceLandmarkImg: red faces are happy, others sad; as the real program they write a row for every
+    box whatever is in it, and are sure only of faces of at least `smallest` pixels."""
     def make(smallest: int = 30, comma: str = ",", text: str = STAND_IN) -> Path:
         folder = tmp_path / "OpenFace"
         folder.mkdir(exist_ok=True)
@@ -478,7 +497,8 @@ def test_undetected_faces_are_shown_at_the_next_scales(program):
     seen = []
     answers = openface.label_faces(faces, reader(pictures), {"executable": str(path)}, progress=lambda *numbers: seen.append(numbers))
     assert top(answers) == ["happy", "sad", "happy", None]
-    assert answers["reason"][3] == f"{openface.NO_FACE} (shown at the scales 1, 2, 0.5, 3)"
+    said = "OpenFace is unsure of this face (confidence 0.10, asked 0.725) (shown at the scales 1, 2, 0.5, 3)"
+    assert answers["reason"][3] == said and answers.loc[3, list(openface.UNIT_COLUMNS)].isna().all()
     sizes = [sorted(line.split(" | ")[1].split(" ")[1].split(",")) for line in calls(path)]
     assert sizes == [["240x200"] * 3, ["480x400"] * 2, ["120x100"] * 2, ["720x600"] * 2]
     assert seen[-1] == (3, 3) and all(first <= second for first, second in zip(seen, seen[1:], strict=False))
@@ -489,7 +509,7 @@ def test_scales_that_make_no_sense_for_a_picture_are_skipped(program):
     path = program(smallest=500)
     faces, read = faces_of(("a.jpg", *BOX_A)), reader({"a.jpg": picture()})
     chosen = {"executable": str(path), "longest_side": 300, "scales": [1, 2, 0.05]}
-    assert openface.label_faces(faces, read, chosen)["reason"][0] == openface.NO_FACE and len(calls(path)) == 1
+    assert "unsure of this face" in openface.label_faces(faces, read, chosen)["reason"][0] and len(calls(path)) == 1
     assert "at any of the scales" in openface.label_faces(faces, read, chosen | {"scales": [2]})["reason"][0]
 
 
@@ -522,7 +542,7 @@ def test_a_program_that_never_works_is_an_error(program, count):
 def test_a_program_that_hangs_is_ended(program):
     """A call that takes too long is ended, and the error says what to change."""
     chosen = {"executable": str(program()), "timeout": 0.5}
-    with pytest.raises(CompendiumError, match="in 0.5 seconds and was ended.*raise `timeout`"):
+    with pytest.raises(CompendiumError, match="in 0.5 seconds and was ended.*raise timeout in `openface`"):
         openface.label_faces(faces_of(("a.jpg", *BOX_A)), reader({"a.jpg": picture(mark=254)}), chosen)
 
 

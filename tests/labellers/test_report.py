@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.compendium.errors import ParameterError
 from lib.expressions import EXPRESSIONS
 from lib.labellers import agreement, report, target, truth
 
@@ -141,14 +140,14 @@ def test_shown_faces_spread_over_expressions_and_agreement(tables):
 
 
 def test_the_faces_table_holds_every_drawn_number(tables):
-    """Seven scores of each labeller and of the truth; presence counts five times; votes are marked; no answer is NaN."""
+    """Seven scores of each labeller and of the truth; presence is kept apart from intensity; votes are marked; no answer is NaN."""
     votes = tables["votes"]
     silent = next(face for face, known in zip(votes.faces, votes.answered, strict=True) if not known.all())
     table = report.faces_table([silent], tables["faces"], votes, tables["units"], tables["planted"])
     scores = table[table["kind"] == "score"]
     assert len(scores) == 7 * 4 and scores["value"].isna().sum() % 7 == 0 and scores["value"].isna().any()
     presence = tables["units"].query("face_id == @silent and labeller == 'multitask' and unit == 12")["presence"].iloc[0]
-    assert table.query("labeller == 'multitask' and name == 'AU12'")["value"].iloc[0] == pytest.approx(5 * presence)
+    assert table.query("labeller == 'multitask' and name == 'AU12'")["value"].iloc[0] == pytest.approx(presence)
     meant = tables["planted"].set_index("face_id").loc[silent, "expression"]
     assert scores.query("labeller == 'planted' and chosen")["name"].tolist() == [meant]
     answered = votes.of([silent]).answered.sum()
@@ -198,11 +197,18 @@ def test_units_and_affect_in_words(tables):
     assert "concordance of valence 1.00 [1.00, 1.00] and arousal" in said
 
 
-def test_what_the_others_say_is_drawn_like_what_was_planted(tables):
-    """The same figure shows one labeller against each of the others."""
-    table = tables["between"].query("first == 'multitask'").rename(columns={"second": "labeller"})
+def test_what_the_others_say_is_drawn_like_what_was_planted(tables, nothing):
+    """The same figure shows each pair of labellers once: down what one says, across what the other answers."""
+    labellers = tables["votes"].labellers
+    table = report.between_table(tables["between"])
+    assert table["labeller"].nunique() == len(labellers) * (len(labellers) - 1) / 2
     figure = report.confusions_figure(table, "said", "answered")
-    assert len([axis for axis in figure.axes if axis.images]) == 2 and figure.axes[0].get_ylabel() == "said (faces)"
+    drawn = [axis for axis in figure.axes if axis.images]
+    assert len(drawn) == table["labeller"].nunique() and drawn[0].get_ylabel() == "said (faces)"
+    first, second = table[["first", "second"]].iloc[0]
+    again = tables["between"].query("first == @first and second == @second")
+    assert drawn[0].images[0].get_array().filled(0).ravel() == pytest.approx(again["share"].fillna(0).to_numpy())
+    assert report.confusions_figure(report.between_table(nothing["between"]), "said", "answered").axes
 
 
 def test_the_verdict_follows_the_interval(tables):
@@ -218,9 +224,48 @@ def test_the_verdict_follows_the_interval(tables):
     assert "union of all votes **makes no clear difference**" in of(-0.1, 0.1)
     said, value = report.verdict(comparison, differences), comparison.set_index(["way", "measure"])["value"]
     assert f"{value['union', 'recall']:.0%} of what was planted" in said and f"{value['union', 'labels']:.2f} expressions a face" in said
-    assert "but only" in said and "macro F1 changes by" in report.verdict(comparison, differences, "macro F1")
-    with pytest.raises(ParameterError, match="measure 'labels'"):
-        report.verdict(comparison, differences, "labels")
+    assert "but only" in said
+    alike = differences[(differences["way"] == "union") & (differences["measure"] == "macro F1")]["difference"].item()
+    assert "(macro F1), the union" in said and f"{alike:+.3f}".replace("-", "−") in said
+    habit = comparison[(comparison["kind"] == "baseline") & (comparison["measure"] == "Jaccard")].iloc[0]
+    assert f"Whoever says {habit['way'].split()[1]} of every face overlaps by {habit['value']:.2f}" in said
+    below = comparison.assign(value=comparison["value"].where(comparison["kind"] != "baseline", 0.99))
+    assert "more than" in report.verdict(below, differences) and "union" in report.verdict(below, differences).split("more than")[1]
+
+
+def test_people_who_labelled_three_faces_are_not_compared_on_three(tables):
+    """A labeller with few answers is left out where all have to answer, and the sentence says how few."""
+    labels, faces, *_ = scene()
+    labels = labels[(labels["labeller"] != "multitask") | labels["face_id"].isin(faces["face_id"][:3])]
+    said = target.votes(labels, faces=faces["face_id"])
+    heard = said.heard()
+    assert "multitask" not in heard.labellers and "multi-task CNN answered 3 of 60 faces" in report.unheard_sentence(said, heard)
+    assert report.unheard_sentence(heard, heard) == ""
+    fleiss = agreement.overall(said, resamples=5).set_index("measure").loc["Fleiss' kappa", "faces"]
+    assert fleiss == heard.answered.all(axis=1).sum() > 3
+
+
+def test_neutral_stone_is_put_beside_neutral_people(tables):
+    """What a labeller calls neutral sculpture is said beside how many living people it calls neutral."""
+    people = tables["called"].assign(share=0.87)
+    assert "(of living people 87%)" in report.called_sentence(tables["called"], people=people)
+
+
+def test_the_gender_network_in_words():
+    """Two of three faces above one half; nothing is said where it was not asked."""
+    assert "finds 67% of 3 faces" in report.gender_sentence(pd.DataFrame({"woman": [0.9, 0.6, 0.2]}))
+    assert report.gender_sentence(pd.DataFrame({"woman": []})) == ""
+
+
+def test_chances_are_drawn_as_chances(tables):
+    """Intensities are bars on a scale to 5; a labeller without them has rings, its chance of 1 at the top."""
+    chosen = report.chosen_faces(tables["votes"], tables["faces"], 1)
+    drawn = report.faces_table(chosen, tables["faces"], tables["votes"], tables["units"])
+    assert drawn.loc[drawn["labeller"] == "multitask", "kind"].isin(["score", "presence"]).all()
+    figure = report.faces_figure(tables["crops"], drawn)
+    chances = drawn[drawn["kind"] == "presence"].sort_values("name")["value"].to_numpy()
+    assert figure.axes[2].lines[0].get_ydata() == pytest.approx(5 * chances)
+    assert any("chance of AU, 0 to 1" in text.get_text() for text in figure.legends[0].get_texts())
 
 
 def test_sentences_where_there_is_nothing(nothing):

@@ -11,6 +11,7 @@ from lib.collections.atelier.expression import UNITS, prototype
 from lib.compendium.errors import ParameterError
 from lib.expressions import EXPRESSIONS, OPENFACE_PRESENCE_UNITS, action_units
 from lib.labellers import rules
+from lib.labellers.settings import VARIANTS
 
 TABLE = action_units("lime_ekman", UNITS)
 
@@ -31,7 +32,7 @@ def planted(count: int, seed: int, noise: float) -> tuple[np.ndarray, np.ndarray
     return values, np.repeat(np.arange(len(EXPRESSIONS)), count)
 
 
-@pytest.mark.parametrize("variant", rules.VARIANTS)
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_beats_chance_on_planted_units_and_match_is_good(variant):
     """Every variant beats chance (1/7) on planted units by far, and match recognises nearly all."""
     intensity, meant = planted(100, 70_001, noise=0.5)
@@ -45,7 +46,7 @@ def test_match_stands_an_estimator_that_errs_by_a_whole_point():
     assert f1_score(meant, rules.scores(None, intensity, UNITS).argmax(axis=1), average="macro") > 0.9
 
 
-@pytest.mark.parametrize("variant", rules.VARIANTS)
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("name", EXPRESSIONS)
 def test_an_exact_rule_is_recognised_by_every_variant(variant, name):
     """A face that shows exactly the units of one rule, fully, gets that expression; soft may tie with a rule contained in it."""
@@ -87,7 +88,7 @@ def test_fear_is_not_taken_for_the_surprise_it_contains():
         assert fear["fear"] > fear["surprise"] and surprise["surprise"] > surprise["fear"]
 
 
-@pytest.mark.parametrize("variant", rules.VARIANTS)
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_no_units_is_neutral(variant):
     """Where no rule fires neutral has all the evidence and wins."""
     assert rules.evidence(face({}), face({}), UNITS, {"rule": variant}).tolist() == [[0, 0, 0, 0, 1, 0, 0]]
@@ -109,7 +110,7 @@ def test_presence_and_intensity_are_combined():
     assert happy(face({6: 1, 12: np.nan}), face({6: np.nan, 12: 2.5})) == pytest.approx(0.75)
 
 
-@pytest.mark.parametrize("variant", rules.VARIANTS)
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_an_unknown_unit_is_left_out_and_not_read_as_zero(variant):
     """NaN in a unit's column gives the same as an instrument that does not have the unit."""
     intensity, _ = planted(5, 70_003, noise=0.5)
@@ -122,10 +123,11 @@ def test_an_unknown_unit_is_left_out_and_not_read_as_zero(variant):
     assert named(full[0])["happy"] == pytest.approx(1)
 
 
-def test_a_face_whose_rule_is_all_unknown_has_no_answer_and_leaves_the_others_alone():
-    """A face with all units of a rule unknown gets NaN; its neighbours keep their answers."""
-    values = np.vstack([face({6: np.nan, 12: np.nan}), face({6: 5, 12: 5}), np.full((1, len(UNITS)), np.nan)])
-    result = rules.scores(None, values, UNITS)
+@pytest.mark.parametrize(("known", "cheeks"), [(0.0, np.nan), (0.5, 5.0)])
+def test_a_face_of_which_too_little_is_known_has_no_answer_and_leaves_the_others_alone(known, cheeks):
+    """A face with all units of a rule unknown gets NaN, or with no more than half of them known if so asked; its neighbours stay."""
+    values = np.vstack([face({6: cheeks, 12: np.nan}), face({6: 5, 12: 5}), np.full((1, len(UNITS)), np.nan)])
+    result = rules.scores(None, values, UNITS, {"known": known})
     assert np.isnan(result[[0, 2]]).all() and EXPRESSIONS[result[1].argmax()] == "happy"
 
 
@@ -139,7 +141,7 @@ def test_openface_has_no_intensity_of_unit_28_and_none_is_needed():
 
 @settings(max_examples=60, deadline=None)
 @given(arrays(float, (3, len(UNITS)), elements=st.floats(0, 5)), arrays(float, (3, len(UNITS)), elements=st.sampled_from([0, 1, np.nan])),
-       st.sampled_from(rules.VARIANTS), st.sampled_from(["both", "presence", "intensity"]), st.permutations(range(len(UNITS))))
+       st.sampled_from(VARIANTS), st.sampled_from(["both", "presence", "intensity"]), st.permutations(range(len(UNITS))))
 def test_scores_are_distributions_that_depend_on_the_face_alone(intensity, presence, variant, combine, order):
     """Scores are distributions, whatever else is in the batch and in whatever order the columns come."""
     chosen = {"rule": variant, "combine": combine}

@@ -47,6 +47,21 @@ def test_a_vote_is_the_largest_score_or_all_above_a_threshold(labels):
     assert (several.choice == said.choice).all(), "the largest score does not depend on the rule"
 
 
+def test_two_equal_best_expressions_are_two_votes():
+    """Who names two expressions votes for both, also where their scores are sums of fractions; the choice is the first."""
+    said = t.votes(labels_of({("a", "one"): 0.5 * HAPPY + 0.5 * SAD, ("b", "one"): (0.1 + 0.2) * FEAR + 0.3 * SAD}))
+    assert said.given.sum(axis=2).tolist() == [[2], [2]] and said.choice.tolist() == [[3], [2]]
+    assert names(t.target(said)) == {"a": ["happy", "sad"], "b": ["fear", "sad"]}
+
+
+def test_who_answered_few_faces_is_not_heard_where_all_have_to_answer(labels):
+    """Of labellers with 2, 3 and 2 answers all are heard at a half, at nine tenths the busiest alone."""
+    said = t.votes(labels)
+    assert said.heard().labellers == ("one", "two", "three") and said.heard(0.9).labellers == ("two",)
+    nobody = t.votes(labels[labels["face_id"] == "d"], faces=["d"])
+    assert nobody.heard().labellers == nobody.labellers
+
+
 def test_a_missing_answer_is_missing_not_zero(labels):
     """Absent rows and NaN are no answer: no choice, no vote, and no part in a mean."""
     said = t.votes(labels)

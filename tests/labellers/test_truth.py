@@ -81,12 +81,30 @@ def test_only_the_planted_face_has_truth(faces, images):
 
 
 def test_a_collection_without_truth_has_none(faces, images):
-    """No expression column, or no boxes: an empty table with all columns."""
+    """No expression column, or no face: an empty table with all columns."""
     full = t.planted(faces, images)
-    for column in ("expression", "face_boxes"):
-        empty = t.planted(faces, images.drop(columns=column))
-        assert empty.empty and list(empty.columns) == list(full.columns)
+    empty = t.planted(faces, images.drop(columns="expression"))
+    assert empty.empty and list(empty.columns) == list(full.columns)
+    assert t.unused(faces, images.drop(columns="expression")).empty
     assert t.planted(faces.iloc[:0], images).empty
+
+
+def test_without_boxes_a_pictures_only_face_has_its_truth(faces, images):
+    """Nobody drew boxes: one face found is the face meant; of two, nobody knows which, and that is said."""
+    for unboxed in (images.drop(columns="face_boxes"), images.assign(face_boxes=None)):
+        assert t.planted(faces, unboxed)["face_id"].tolist() == ["f2", "f4"]
+        assert t.unused(faces, unboxed)["reason"].tolist() == ["several faces were found, and no face_boxes say which is meant"]
+    said = t.unused(faces, images)
+    assert said["file"].tolist() == ["s"] and said["reason"].tolist() == [t.NO_FACE]
+    assert t.unused(faces, images.assign(face_boxes=""))["reason"].tolist() == [t.NO_FACE] * 3  # somebody looked, and saw no face
+
+
+@pytest.mark.parametrize(("named", "reason"), [("contempt", "none of the seven"), ("serene", "Unknown expression 'serene'")])
+def test_what_is_none_of_the_seven_is_left_out_and_said(faces, images, named, reason):
+    """A museum's own word or an eighth expression costs its own picture, and its reason names it."""
+    images.loc[0, "expression"] = named
+    assert t.planted(faces, images)["face_id"].tolist() == ["f2"]
+    assert reason in t.unused(faces, images)["reason"][0]
 
 
 def test_clear_and_planted_sets(faces, images):
@@ -112,12 +130,6 @@ def test_mixtures_are_read_back(mixture):
     read = t.parse_mixture("; ".join(f"{name}={share:.6f}" for name, share in mixture.items()))
     assert sum(read.values()) == pytest.approx(1)
     assert read == {name: pytest.approx(share / sum(mixture.values()), abs=1e-4) for name, share in mixture.items()}
-
-
-def test_contempt_is_not_planted(faces, images):
-    """An eighth expression is refused by name."""
-    with pytest.raises(ParameterError, match="planted expression 'contempt'"):
-        t.planted(faces, images.assign(expression="contempt"))
 
 
 # ---- peers

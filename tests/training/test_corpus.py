@@ -6,6 +6,7 @@ from lib.collections import atelier
 from lib.compendium import kept as kept_module
 from lib.compendium.errors import CollectionError
 from lib.faces.landmarks import eye_centres
+from lib.training import corpus
 from lib.training.corpus import corpus_faces
 from lib.training.faces import UNIT_COLUMNS
 
@@ -35,3 +36,19 @@ def test_a_corpus_without_faces_is_named(tmp_path, monkeypatch):
     Image.new("RGB", (200, 200), "grey").save(tmp_path / "happy" / "wall.png")
     with pytest.raises(CollectionError, match="no face found"):
         corpus_faces(tmp_path, side=64)
+
+
+def test_a_test_split_is_never_learned_from(tmp_path, monkeypatch):
+    """Of a corpus with a train and a test part the faces to learn from are the train part's; with a test part alone it is refused."""
+    seen = []
+    monkeypatch.setattr(corpus, "kept", lambda name, settings, sources, make: seen.append(settings["of"]) or tmp_path)
+    monkeypatch.setattr(corpus, "contents", lambda table: table["file"].tolist())
+    for part in ("train", "test"):
+        (tmp_path / part / "sad").mkdir(parents=True)
+        Image.new("RGB", (20, 20)).save(tmp_path / part / "sad" / "1.png")
+    with pytest.raises(FileNotFoundError):  # nothing was made: only the choice is looked at
+        corpus_faces(tmp_path)
+    assert seen == [["train/sad/1.png"]]
+    (tmp_path / "train" / "sad" / "1.png").unlink()
+    with pytest.raises(CollectionError, match="test split only"):
+        corpus_faces(tmp_path)
