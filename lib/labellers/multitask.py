@@ -118,7 +118,10 @@ def label_batch_recurrent(crops: np.ndarray, landmarks: np.ndarray, settings: di
 
 
 def resized(crops: np.ndarray, side: int) -> np.ndarray:
-    """Return crops uint8 (n, S, S, 3) as (n, side, side, 3): averaged over area when reduced, bilinear when enlarged."""
+    """Return crops uint8 (n, S, S, 3) as (n, side, side, 3): averaged over area when reduced, bilinear when enlarged.
+
+    differs from the paper: its code takes the middle 112 of 134 pixels of a loosely cut face; our crops are cut tight by alignment.
+    """
     if not len(crops) or crops.shape[1] == side:
         return crops.reshape(len(crops), side, side, 3)
     way = cv2.INTER_AREA if crops.shape[1] > side else cv2.INTER_LINEAR
