@@ -762,7 +762,8 @@ def gender_sentence(gender: pd.DataFrame) -> str:
 
 def between_table(confusion: pd.DataFrame) -> pd.DataFrame:
     """Return what `confusions_figure` draws of two labellers' answers, one panel a pair. confusion: of `agreement.confusion`."""
-    pairs = list(dict.fromkeys(tuple(sorted(pair)) for pair in zip(confusion["first"], confusion["second"], strict=True)))
+    order = list(dict.fromkeys(confusion["first"]))
+    pairs = [(one, two) for place, one in enumerate(order) for two in order[place + 1:]]
     parts = [confusion[(confusion["first"] == one) & (confusion["second"] == two)].assign(labeller=f"{title(one)} ↓, {title(two)} →")
              for one, two in pairs]  # fmt: skip
     return pd.concat(parts, ignore_index=True) if parts else confusion.assign(labeller="")
