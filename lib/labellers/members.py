@@ -112,8 +112,8 @@ def fer2013_sentence(table: pd.DataFrame) -> str:
     parts = table[table["expression"] == "all"]
     said = "; ".join(f"**{row.recall:.1%}** [{row.low:.1%}, {row.high:.1%}] of {row.n:,} pictures of {row.part}"
                      for row in parts.itertuples())  # fmt: skip
-    merged = " Both of its tests in one folder cannot judge the claim, which is about PrivateTest: fer2013.csv tells them apart."
-    return f"mini_XCEPTION names rightly {said}." + ("" if (parts["part"] == "PrivateTest").any() else merged)
+    without = " The claim is about PrivateTest, which fer2013.csv tells apart from the other test and folders often do not."
+    return f"mini_XCEPTION names rightly {said}." + ("" if (parts["part"] == "PrivateTest").any() else without)
 
 
 def truth_sentence(meant: pd.DataFrame, faces: int, unused: pd.DataFrame) -> str:

@@ -91,7 +91,7 @@ def test_a_folder_with_both_tests_in_one_cannot_judge_the_claim(tmp_path, monkey
     monkeypatch.setattr(members.realtime, "predict_grey", lambda images: np.tile(np.eye(7)[0], (len(images), 1)))
     table = members.fer2013(LabellerParameters(fer2013=str(tmp_path)))
     assert set(table["part"]) == {"test"}
-    assert "14.3%" in members.fer2013_sentence(table) and "fer2013.csv tells them apart" in members.fer2013_sentence(table)
+    assert "14.3%" in members.fer2013_sentence(table) and "fer2013.csv tells apart" in members.fer2013_sentence(table)
     assert members.fer2013_sentence(pd.DataFrame()) == ""
 
 
