@@ -45,7 +45,8 @@ SAMPLES = 1000  # a picture (section 4.1)
 WIDTH = 0.25  # of the kernel on the cosine distance, lime's default; not stated in the paper
 ALPHA = 1.0  # of the ridge, lime's default; not stated in the paper
 BATCH = 50  # samples sent through a network at once: divides the 1000 of the paper; on processors more are no faster
-KINDS = {"coin": 1, "antithetic": 2, "sobol": 2}  # streams, and how many samples in a row are drawn together
+KINDS = {"coin": 1, "antithetic": 2, "sobol": 2, "factorial": 1}  # streams, and how many samples in a row are drawn together
+SPARE = 8  # segments that are not there, in factorial samples: what the regression finds for them is its error
 SLOTS = 16  # segments are padded to a multiple of this, so that pictures with 21 and 30 share one compiled function
 FEWEST = 4  # samples a segment before the ranking is looked at
 LOOKS = 2  # looks in a row that must find the ranking settled
@@ -138,8 +139,15 @@ def samples(kind: str, count: int, segments: int, seed: int) -> np.ndarray:
 
     kind: "coin", fair and independent, as published: equal to what lime 0.2.0.1 draws with `random_state=seed`. "antithetic": each
     sample is followed by its complement. "sobol": the halves of a scrambled Sobol sequence, which also come as complements, and in which
-    any two segments are shown together as often as not: the same error with about half the samples. Longer streams begin as shorter ones.
+    any two segments are shown together as often as not. These three streams begin as shorter ones do. "factorial": fractional factorial
+    designs (Box and Hunter 1961), in which what two or three segments do together is not taken for what one does; of all four the least
+    error, best with a power of two.
     """
+    return _drawn(kind, count, segments, seed)[:, :segments]
+
+
+def _drawn(kind: str, count: int, segments: int, seed: int) -> np.ndarray:
+    """Return the rows of `samples`, and for factorial ones SPARE columns more, drawn like the others, that hide nothing."""
     if kind not in KINDS:
         raise ParameterError(f"Received samples {kind!r}; expected one of {', '.join(KINDS)}.{did_you_mean(str(kind), KINDS)}")
     if segments < 2 or count < segments + 2:
@@ -147,7 +155,7 @@ def samples(kind: str, count: int, segments: int, seed: int) -> np.ndarray:
             f"Received {count} samples for {segments} segments; expected at least 2 segments and 2 samples more than segments: with fewer "
             "the regression has nothing left to judge itself by."
         )
-    rows = {"coin": _coin, "antithetic": _antithetic, "sobol": _sobol}[kind](count, segments, seed)
+    rows = {"coin": _coin, "antithetic": _antithetic, "sobol": _sobol, "factorial": _factorial}[kind](count, segments, seed)
     rows[0] = 1
     return rows
 
@@ -181,6 +189,43 @@ def _sobol(count: int, segments: int, seed: int) -> np.ndarray:
     return np.concatenate([points[:1], points])
 
 
+def _factorial(count: int, segments: int, seed: int) -> np.ndarray:
+    """Return designs of the power of two nearest to `count`, each with its segments, runs and signs at random, one after the other.
+
+    A run is a number x, a segment or spare a number c, and shown where the bits that both have are odd in number; a sign turns a whole
+    column over.
+    """
+    generator, columns = np.random.default_rng(seed), segments + SPARE
+    power = max(round(np.log2(count)), int(np.ceil(np.log2(columns + 1))) + 1)
+    chosen, rows = np.array(_code(columns, power)), [np.ones((1, columns), np.uint8)]
+    while sum(map(len, rows)) < count:
+        mine = np.concatenate([generator.permutation(chosen[:segments]), chosen[segments:]])
+        runs = generator.permutation(2**power)[:, None]
+        odd = np.bitwise_count(runs & mine) % 2
+        rows.append((odd ^ generator.integers(2, size=columns)).astype(np.uint8))
+    return np.concatenate(rows)[:count]
+
+
+@lru_cache(maxsize=64)
+def _code(columns: int, power: int) -> tuple[int, ...]:
+    """Return numbers below 2^power for the columns of a design, each chosen so that it cancels against as few others as can be.
+
+    Where three columns cancel (c1 ^ c2 ^ c3 = 0), the third's effect cannot be told from what the first two do together; where four do,
+    from what three do together. So a column costs most where it is the sum of two, a little where it is the sum of three.
+    """
+    numbers = np.arange(2**power)
+    sums_of_two, sums_of_three = np.zeros(len(numbers), np.int64), np.zeros(len(numbers), np.int64)
+    tie, chosen = np.random.default_rng(0).random(len(numbers)), []
+    for _ in range(columns):
+        cost = len(numbers) * sums_of_two + sums_of_three + tie
+        cost[[0, *chosen]] = np.inf
+        found = int(cost.argmin())
+        sums_of_three += sums_of_two[numbers ^ found]
+        sums_of_two[np.array(chosen, int) ^ found] += 1
+        chosen.append(found)
+    return tuple(chosen)
+
+
 def closeness(rows: np.ndarray, width: float = WIDTH) -> np.ndarray:
     """Return lime's weight of each sample (n,), 0 to 1: exp(-d² / (2 width²)), d the cosine distance to the whole picture.
 
@@ -202,11 +247,13 @@ class Regression(NamedTuple):
     jackknife: np.ndarray
 
 
-def regression(rows: np.ndarray, answers: np.ndarray, width: float = WIDTH, alpha: float = ALPHA, group: int = 1) -> Regression:
+def regression(rows: np.ndarray, answers: np.ndarray, width: float = WIDTH, alpha: float = ALPHA, group: int = 1,
+               spare: np.ndarray | None = None) -> Regression:  # fmt: skip
     """Return the ridge regression of answers (n, classes) on samples (n, k), in closed form and float64; the intercept is not penalised.
 
     It minimises Σ w_i (y_i - a - x_i b)² + alpha |b|² with lime's weights. jackknife: how much each group of samples in a row changed
     the coefficients, exactly what leaving it out would: b - b_without = G⁻¹ Z' W (I - H W)⁻¹ e for the group's rows Z and residuals e.
+    spare: (n, s), columns of the design that hide nothing; by what they are found to do the jackknife is set right (see `_inflated`).
     """
     rows, answers = np.asarray(rows, float), np.asarray(answers, float)
     weights = closeness(rows, width)
@@ -219,6 +266,8 @@ def regression(rows: np.ndarray, answers: np.ndarray, width: float = WIDTH, alph
     fit = np.full(len(level), np.nan)
     np.divide(lost, all_of_it, out=fit, where=all_of_it > 0)
     left_out = _left_out(centred, weights, residuals, inverse, group)
+    if spare is not None and spare.shape[1]:
+        left_out = left_out / np.sqrt(_inflated(np.asarray(spare, float), weights, residuals))
     return Regression(coefficients, level - mean @ coefficients, 1 - fit, left_out)
 
 
@@ -230,6 +279,17 @@ def _left_out(centred, weights, residuals, inverse, group: int) -> np.ndarray:
     reach = (rows @ inverse @ np.swapaxes(rows, 1, 2) + 1 / total) * weights[:, None, :]
     raised = np.linalg.solve(np.eye(group) - reach, residuals)
     return np.einsum("gsk,gsc->gkc", rows @ inverse, weights[:, :, None] * raised)
+
+
+def _inflated(spare: np.ndarray, weights: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+    """Return how much larger than the truth the jackknife's variances are (classes,), from columns that hide nothing (n, s).
+
+    The jackknife takes the runs of a design for independent, and so for error what the design has balanced away. What is found for a
+    column without an effect is nothing but error: its mean square over the columns, against the variance expected of independent runs.
+    """
+    centred = weights[:, None] * (spare - weights @ spare / weights.sum())
+    found, expected = ((centred.T @ residuals) ** 2).mean(axis=0), (centred.T**2 @ residuals**2).mean(axis=0)
+    return np.divide(expected, found, out=np.ones(len(found)), where=found > 0)
 
 
 def _grouped(values: np.ndarray, count: int, group: int) -> np.ndarray:
@@ -251,7 +311,7 @@ def standard_errors(jackknife: np.ndarray) -> np.ndarray:
     textbook errors do not allow. The jackknife is the sandwich estimator for random samples, residuals raised by their leverage (HC3;
     MacKinnon and White 1985), and leaves pairs of complements out together. Intervals of 95 % were
     found to hold the mean of other draws in 95 to 96 % for coins and pairs and 95 to 97 % for Sobol, whose order beyond pairs is not
-    counted; in 82 to 94 % where few samples give a class any probability at all.
+    counted; in 82 to 94 % where few samples give a class any probability at all. For factorial samples see `_inflated`.
     """
     apart = jackknife - jackknife.mean(axis=0)
     return np.sqrt((len(apart) - 1) / len(apart) * (apart**2).sum(axis=0))
@@ -345,7 +405,8 @@ def _check(count, kind, occlusion, settled, classes, width, alpha, batch) -> Non
 
 def _one(network, picture, segments, *, count, kind, seed, occlusion, settled, classes, width, alpha, batch) -> Explanation:
     parts = _checked(picture, segments)
-    rows = samples(kind, count, parts, seed)
+    drawn = _drawn(kind, count, parts, seed)
+    rows, spare = drawn[:, :parts], drawn[:, parts:]
     ask = _asker(network, picture, _occluded(picture, segments, occlusion), segments, parts, batch)
     answers, looks, done = np.zeros((0, 0)), 0, 0
     while done < count:
@@ -353,7 +414,7 @@ def _one(network, picture, segments, *, count, kind, seed, occlusion, settled, c
         answers = np.concatenate([answers.reshape(-1, found.shape[1]), found])
         done = len(answers)
         if done == count or (settled is not None and done >= FEWEST * parts):
-            fit = regression(rows[:done], answers, width, alpha, KINDS[kind])
+            fit = regression(rows[:done], answers, width, alpha, KINDS[kind], spare[:done])
             agreement = min(rank_agreement(fit.coefficients[:, number], covariance(fit.jackknife, number))
                             for number in _explained(classes, answers[0]))  # fmt: skip
             looks = looks + 1 if settled is not None and agreement >= settled else 0

@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 import weakref
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -197,6 +198,25 @@ def test_sobol_shows_any_two_segments_together_as_often_as_not(parts):
     assert np.abs(coins.T @ coins - power * np.eye(parts)).max() > 4
 
 
+@pytest.mark.parametrize(("parts", "power"), [(8, 6), (16, 8), (20, 9), (24, 10)])
+def test_factorial_designs_keep_pairs_and_triples_out_of_single_effects(parts, power):
+    """Over a whole design the products of any two, three or four segments sum to zero: what three do is orthogonal to what one does."""
+    rows = 2.0 * lime.samples("factorial", 2**power + 1, parts, 5)[1:] - 1
+    for order in (1, 2, 3, 4):
+        assert not any(rows[:, list(some)].prod(axis=1).sum() for some in combinations(range(min(parts, 12)), order))
+    assert np.array_equal(rows.T @ rows, 2**power * np.eye(parts))
+    assert not np.array_equal(lime.samples("factorial", 2**power + 1, parts, 6)[1:], (rows > 0).astype(np.uint8))
+    assert len(np.unique(rows, axis=0)) == 2**power, "no sample twice"
+
+
+@pytest.mark.parametrize(("parts", "count"), [(2, 4), (5, 7), (24, 26), (60, 62), (24, 300), (30, 1000)])
+def test_factorial_samples_come_in_any_number(parts, count):
+    """As many as asked for, of every number of segments, the whole picture first, and no segment hidden or shown throughout."""
+    rows = lime.samples("factorial", count, parts, 1)
+    assert rows.shape == (count, parts) and rows.dtype == np.uint8 and rows[0].all()
+    assert count < 20 or np.abs(rows[1:].mean(axis=0) - 0.5).max() < 0.4
+
+
 def test_streams_are_fair():
     """Over seeds every segment is shown in half of the samples at each place of the stream: no stream favours a segment."""
     for kind in lime.KINDS:
@@ -214,8 +234,8 @@ def test_weights_are_those_of_cosine_distances(parts, count, seed):
     assert lime.closeness(rows) == pytest.approx(np.sqrt(np.exp(-(distances**2) / 0.25**2)), abs=1e-12)
 
 
-def test_sobol_needs_half_the_samples_of_coins():
-    """On a function with interactions, 450 Sobol samples come as close to the truth as 1000 coins do."""
+def test_sobol_needs_half_the_samples_of_coins_and_factorial_designs_a_quarter():
+    """On a function with interactions, 450 Sobol samples come as close to the truth as 1000 coins do, and 256 factorial ones closer."""
     rng = np.random.default_rng(0)
     pairs = rng.normal(0, 0.2, (24, 24)) * (rng.random((24, 24)) < 0.2)
 
@@ -225,8 +245,9 @@ def test_sobol_needs_half_the_samples_of_coins():
     rng_level = rng.normal(0, 0.5, 24)
     truth = _fitted(answers, "sobol", 2**15, 24, 99)
     errors = {(kind, count): np.sqrt(np.mean([(_fitted(answers, kind, count, 24, seed) - truth) ** 2 for seed in range(40)]))
-              for kind, count in (("coin", 1000), ("antithetic", 650), ("sobol", 450))}  # fmt: skip
+              for kind, count in (("coin", 1000), ("antithetic", 650), ("sobol", 450), ("factorial", 256))}  # fmt: skip
     assert errors["sobol", 450] <= errors["coin", 1000] and errors["antithetic", 650] <= 1.05 * errors["coin", 1000]
+    assert errors["factorial", 256] <= 0.95 * errors["coin", 1000]
 
 
 def _fitted(answers, kind, count, parts, seed):
@@ -269,6 +290,23 @@ def test_intervals_hold_what_they_promise(kind, lowest, highest):
     held = np.abs(found - found.mean(axis=0)) <= 1.96 * errors
     assert lowest <= held.mean() <= highest
     assert 0.95 <= np.sqrt((errors**2).mean(axis=0) / found.var(axis=0, ddof=1)).mean() <= 1.2
+
+
+@pytest.mark.parametrize("count", [256, 512, 400])
+def test_intervals_of_factorial_samples_hold_more_than_they_promise(count):
+    """Columns that hide nothing bring the errors down to at most twice the spread over draws, never below it."""
+    answers, found, errors, plain = curved(seed=2), [], [], []
+    for seed in range(150):
+        drawn = lime._drawn("factorial", count, 20, seed)
+        rows, said = drawn[:, :20], answers(drawn[:, :20].astype(float))
+        fit = lime.regression(rows, said, spare=drawn[:, 20:])
+        found.append(fit.coefficients)
+        errors.append(lime.standard_errors(fit.jackknife))
+        plain.append(lime.standard_errors(lime.regression(rows, said).jackknife))
+    spread = np.std(found, axis=0, ddof=1)
+    held = np.abs(np.stack(found) - np.mean(found, axis=0)) <= 1.96 * np.stack(errors)
+    ratio, without = (np.sqrt(np.mean(np.square(some), axis=0) / spread**2).mean() for some in (errors, plain))
+    assert held.mean() >= 0.94 and 1 <= ratio <= 2 and ratio < without
 
 
 def test_complements_must_be_left_out_together():
