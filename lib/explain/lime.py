@@ -10,7 +10,6 @@ import hashlib
 import importlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -27,7 +26,7 @@ from skimage.segmentation import slic
 
 from lib.collections.pictures import read_picture
 from lib.compendium import fingerprints
-from lib.compendium.compute import run_all
+from lib.compendium.compute import alone_unless_asked, run_all
 from lib.compendium.errors import CompendiumError, ParameterError, PictureError, WeightsError, did_you_mean
 from lib.compendium.kept import source_digest
 from lib.compendium.places import relative, write_atomically
@@ -495,8 +494,8 @@ def explain_all(network: str | Path | dict, pictures: Mapping, folder: Path, *, 
     settings = {"network": _spec(network), "folder": str(folder), "wanted": wanted, "compactness": compactness, "options": options}
     places = {str(key): _place(where) for key, where in pictures.items()}
     items = {key: {"picture": where, "of": _content(where), "seed": seed_of(seed, key)} for key, where in places.items()}
-    if workers is None and scheduler is None and not (os.environ.get("COMPENDIUM_SCHEDULER") or os.environ.get("COMPENDIUM_JOBS")):
-        workers = 1
+    if workers is None and scheduler is None:
+        workers = alone_unless_asked()
     asked = {"settings": settings, "workers": workers, "scheduler": scheduler, "what": "explanations"}
     done = run_all(explain_job, items, journal=journal or folder / "journal.jsonl", **asked)
     lost = {key: items[key] for key, outcome in done.items() if not outcome.error and not _readable(folder / outcome.value["file"])}

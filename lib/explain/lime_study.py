@@ -54,13 +54,15 @@ def trained(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures) -> Net
     """
     tested = fer_study.folds(pictures.table, wanted.folds, wanted.seed)
     asked = [_wanted(wanted, name) for name in wanted.networks]
-    table = fer_study.sweep(pictures, tested, asked, workers=1)
+    # A network in training uses all cores, so trainings go side by side only where somebody asks for it.
+    workers = compute.alone_unless_asked()
+    table = fer_study.sweep(pictures, tested, asked, workers=workers)
     table["name"] = table["network"]
     extras = {TWIN: [_wanted(wanted, name, seed=wanted.seed + 1) for name in wanted.networks[:wanted.twins]],
               SHUFFLED: [_wanted(wanted, wanted.networks[0], shuffled=True)] * wanted.controls}  # fmt: skip
     for ending, mine in extras.items():
         if mine:
-            more = fer_study.sweep(pictures, tested, mine, [0], workers=1)
+            more = fer_study.sweep(pictures, tested, mine, [0], workers=workers)
             table = pd.concat([table, more.assign(name=more["network"] + ending)], ignore_index=True)
     done = table[table["error"] == ""]
     if done["shuffled"].all():

@@ -610,6 +610,18 @@ def test_many_pictures_are_explained_resumably(study):
     assert changed == set(table["file"][:2]) and lime.read(folder / table["file"][1])[0].samples == 100
 
 
+@pytest.mark.parametrize(("jobs", "workers"), [("0", 1), ("2", None)])
+def test_explanations_stay_in_this_process_unless_asked(study, monkeypatch, jobs, workers):
+    """With JOBS=0, as make calls it, no worker process loads the network again; with JOBS=2 two do."""
+    network, pictures, folder = study
+    asked = []
+    monkeypatch.setenv("COMPENDIUM_JOBS", jobs)
+    monkeypatch.delenv("COMPENDIUM_SCHEDULER", raising=False)
+    monkeypatch.setattr(lime, "run_all", lambda job, items, **more: asked.append(more["workers"]) or {})
+    lime.explain_all(network, pictures, folder, **OPTIONS)
+    assert asked == [workers]
+
+
 def test_other_settings_get_other_files(study):
     """More samples, another seed, another network under the same name: no old file is taken for a new one."""
     network, pictures, folder = study

@@ -70,6 +70,19 @@ def test_each_network_is_trained_as_it_says(tmp_path, monkeypatch):
     assert len(asked) == 4 and (whole.side, whole.epochs, whole.rate, whole.momentum) == (150, 10, 1e-4, None)
 
 
+@pytest.mark.parametrize(("jobs", "scheduler", "workers"), [("0", "", 1), ("2", "", None), ("0", "tcp://127.0.0.1:9", None)])
+def test_trainings_go_where_the_user_sends_them(tmp_path, monkeypatch, jobs, scheduler, workers):
+    """One after the other where nobody asks for more; JOBS and SCHEDULER reach every training, twins and control too."""
+    asked = []
+    sweep = fer_study.sweep
+    monkeypatch.setattr(fer_study, "train_job", lime_world.job)
+    monkeypatch.setattr(fer_study, "sweep", lambda *args, workers: asked.append(workers) or sweep(*args, workers=1))
+    monkeypatch.setenv("COMPENDIUM_JOBS", jobs)
+    monkeypatch.setenv("COMPENDIUM_SCHEDULER", scheduler)
+    lime_study.trained(lime_world.wanted(twins=1), lime_world.pictures(tmp_path))
+    assert asked == [workers] * 3
+
+
 def test_networks_and_their_control_are_told_apart(study):
     """Each network has a model on each fold, the first also a control on the first fold; predictions carry these names."""
     _, networks, chosen, _, _ = study
