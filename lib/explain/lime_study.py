@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lib.collections import fer_corpora
-from lib.compendium import compute
+from lib.compendium import claims, compute
 from lib.compendium.errors import CollectionError, ParameterError
 from lib.explain import cam, ekman, lime, planted, published_maps, similarity, standardise
 from lib.explain.lime_parameters import LimeEkmanParameters
@@ -22,6 +22,7 @@ from lib.training import fer_pictures, fer_study
 EMOTIONS = ekman.EMOTIONS
 SHUFFLED = " (shuffled)"  # ends the name of the network taught shuffled labels
 TWIN = " (another seed)"  # ends the name of a network trained a second time
+HEIGHTS_READ = ("disgust", "happy", "sad", "surprise")  # expressions whose dendrograms section 5.4 gives numbers of
 MAP_SIDE = 112  # pixels of a Grad-CAM map's side before it is brought to the standard face
 Maps = dict[tuple[str, int, str], np.ndarray]
 
@@ -297,10 +298,22 @@ def published(wanted: LimeEkmanParameters) -> tuple[published_maps.Published | N
         return None, str(error)
 
 
+def published_split(authors: published_maps.Published, kind: str = "as_coded", seed: int = 0) -> pd.DataFrame:
+    """Return `similarity.split_table` of the authors' maps of all folds: networks trained on ImageNet before, and the others."""
+    before = [name in published_maps.PRETRAINED for name in published_maps.NETWORKS]
+    return similarity.split_table({name: authors.stack(name) for name in EMOTIONS}, before, kind, seed)
+
+
 def verdict_values(authors: published_maps.Published | None) -> dict[str, tuple[float | None, str]]:
-    """Return Table 3's cells worked out from the authors' maps, by claim; None for each where they are not at hand."""
+    """Return what the authors' maps say, by claim, None for each where they are not at hand: Table 3, section 5.4, their README's table."""
     if authors is None:
-        table = published_maps.printed_table_three()
-        return dict.fromkeys(published_maps.claims_measured(table), (None, "published"))
-    found = published_maps.table_three(authors.maps, authors.masks)
-    return {name: (round(value, published_maps.DECIMALS), "published") for name, value in published_maps.claims_measured(found).items()}
+        return dict.fromkeys((name for name in claims.load("lime_ekman") if name.startswith(("table_three_", "dendrogram_", "fold_mean_"))
+                              and not name.endswith("_averages")), (None, "published"))  # fmt: skip
+    split = published_split(authors).set_index("expression")
+    found = published_maps.claims_measured(published_maps.table_three(authors.maps, authors.masks))
+    for name in HEIGHTS_READ:
+        for group, column in (("pretrained", "height_first"), ("not_pretrained", "height_second")):
+            found[f"dendrogram_{name}_{group}"] = round(float(split.at[name, column]), 3)
+    found["dendrogram_two_clusters"] = float(split["cut_agrees"].mean() - 0.5)
+    found |= published_maps.claims_measured(published_maps.fold_means(authors.maps, authors.masks), "fold_mean")
+    return {name: (value, "published") for name, value in found.items()}

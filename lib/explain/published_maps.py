@@ -280,6 +280,7 @@ def beside(found: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(found=cells["found"].round(DECIMALS), same=same)
 
 
-def claims_measured(found: pd.DataFrame) -> dict[str, float]:
-    """Return a Table 3 found (`table_three`) as {claim id: number} for `claims.compare`."""
-    return {f"table_three_{network}_{name}": float(found.at[network, name]) for network in found.index for name in found.columns}
+def claims_measured(found: pd.DataFrame, name: str = "table_three") -> dict[str, float]:
+    """Return a table found as {claim id: number to four decimals} for `claims.compare`. name: "table_three" or "fold_mean"."""
+    return {f"{name}_{network}_{column}": round(float(found.at[network, column]), DECIMALS)
+            for network in found.index for column in found.columns}  # fmt: skip

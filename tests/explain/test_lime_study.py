@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from lib.collections import fer_corpora
-from lib.compendium import kept
+from lib.compendium import claims, kept
 from lib.compendium.errors import CollectionError, ParameterError
-from lib.explain import cam, ekman, lime, lime_study, published_maps, standardise
+from lib.explain import cam, ekman, lime, lime_study, published_maps, similarity, standardise
 from lib.explain.lime_study import SHUFFLED
 from lib.networks import fer_nets
 from lib.published import tables
@@ -351,11 +351,14 @@ def test_a_folder_that_was_given_must_hold_the_maps(authors, tmp_path):
         lime_study.published(lime_world.wanted(maps=str(authors)))
 
 
-def test_table_three_gets_its_verdicts(authors):
+def test_what_the_maps_decide_gets_its_verdicts(authors):
     """Each printed cell has a claim; with maps it is measured, to four decimals, without them it says that they are lacking."""
     lacking = lime_study.verdict_values(None)
     printed = tables.table("lime_ekman", "table_three")
-    assert len(lacking) == printed.shape[0] * (printed.shape[1] - 1) == 91 and set(lacking.values()) == {(None, "published")}
+    assert sum(name.startswith("table_three_") for name in lacking) == printed.shape[0] * (printed.shape[1] - 1) == 91
+    assert len(lacking) == 2 * 91 + 8 + 1 and set(lacking.values()) == {(None, "published")}
+    waiting = claims.compare("lime_ekman", lacking)
+    assert set(waiting["verdict"]) == {"needs data"} and waiting["note"].str.contains("maps=folder").all()
     measured = lime_study.verdict_values(lime_study.published(lime_world.wanted(maps=str(authors)))[0])
     assert set(measured) == set(lacking)
     names, value = list(published_maps.NETWORKS), published.iou_of
@@ -364,6 +367,12 @@ def test_table_three_gets_its_verdicts(authors):
         assert cell == (round(value(network, 0, expression), 4), "published")
     whole = np.mean([value(network, 0, expression) for network in range(12) for expression in range(6)])
     assert measured["table_three_average_average"][0] == pytest.approx(whole, abs=1e-4)
+    single = np.mean([value(3, fold, 4) for fold in published_maps.FOLDS])
+    assert measured["fold_mean_songnet_sad"] == (round(single, 4), "published")
+    sad = lime_study.published(lime_world.wanted(maps=str(authors)))[0].stack("sad")
+    links = similarity.tree(similarity.correlations(sad, "as_coded"))  # the first four networks are not pre-trained
+    assert measured["dendrogram_sad_pretrained"][0] == pytest.approx(similarity.joined_at(links, range(4, 12)), abs=1e-3)
+    assert measured["dendrogram_sad_not_pretrained"][0] == pytest.approx(similarity.joined_at(links, range(4)), abs=1e-3)
 
 
 # ---- the whole, trained

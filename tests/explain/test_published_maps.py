@@ -12,7 +12,7 @@ import pytest
 
 from lib.compendium import claims
 from lib.compendium.errors import CollectionError, ParameterError
-from lib.explain import ekman, published_maps, similarity
+from lib.explain import ekman, lime_study, published_maps, similarity
 from lib.explain.ekman import EMOTIONS, MEASURES
 from tests.explain import published
 
@@ -66,7 +66,24 @@ def test_published_folds_give_the_trees_that_are_drawn(kind):
     assert lost["scaled"] == 0 and lost["stretched"] >= 10
 
 
+def test_verdicts_of_the_dendrograms_and_of_the_readme():
+    """Seven of the eight heights that section 5.4 reads off lie within its twentieth, and all 91 fold means are the printed ones."""
+    verdicts = claims.compare("lime_ekman", lime_study.verdict_values(published.real())).set_index("id")["verdict"]
+    verdicts.index = verdicts.index.str.removeprefix("lime_ekman.")
+    heights = verdicts[verdicts.index.str.contains("pretrained")]
+    assert len(heights) == 8 and heights[heights != "reproduced"].to_dict() == {"dendrogram_surprise_not_pretrained": "paper inconsistent"}
+    assert verdicts["dendrogram_two_clusters"] == "direction"
+    assert verdicts[verdicts.index.str.startswith("fold_mean_")].eq("reproduced").sum() == 91 and len(verdicts) == 91 + 9 + 91
+
+
 # ---- a made-up set in the same layout
+
+
+def test_the_claims_of_the_readme_are_its_table():
+    """What is judged is what the repository's table says, cell by cell."""
+    known, printed = claims.load("lime_ekman"), published_maps.printed_fold_means()
+    expected = published_maps.claims_measured(printed, "fold_mean")
+    assert len(expected) == 91 and {name: known[name].value for name in expected} == expected
 
 
 def clusters_of(maps, kind):
