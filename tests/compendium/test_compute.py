@@ -60,6 +60,20 @@ def patience(monkeypatch):
     monkeypatch.setattr(compute, "WORKERS_BACK_WITHIN", 120)
 
 
+def kill_one_later(workers, folder):
+    """Kill the first worker's processes once anything (.npz) has been written to the folder; returns the thread that waits for it."""
+
+    def kill():
+        end = time.monotonic() + 120
+        while not list(folder.glob("*.npz")) and time.monotonic() < end:
+            time.sleep(0.02)
+        stop(workers[0])
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread
+
+
 @pytest.fixture
 def cluster(tmp_path_factory):
     """A real Dask scheduler and two workers with nannies, fresh for each test; yields (address, worker processes, scheduler process)."""

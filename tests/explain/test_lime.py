@@ -1,8 +1,6 @@
 """LIME: lime's own numbers, standard errors that hold, samples that need fewer, maps of what is truly used, many pictures resumably."""
 
 import gc
-import threading
-import time
 import weakref
 
 import numpy as np
@@ -18,7 +16,7 @@ from sklearn.metrics import pairwise_distances
 from lib.compendium.errors import CompendiumError, ParameterError, PictureError, WeightsError
 from lib.explain import lime
 from lib.faces.detectors import silent
-from tests.compendium.test_compute import cluster, plain_environment, stop  # noqa: F401 (fixtures)
+from tests.compendium.test_compute import cluster, kill_one_later, plain_environment  # noqa: F401 (fixtures)
 
 with silent():
     import keras
@@ -672,7 +670,7 @@ def test_local_processes_and_a_dask_cluster_that_loses_a_worker_give_the_same(st
     pictures = {f"{key}, {turn}": where for turn in range(4) for key, where in pictures.items()}
     alone = lime.explain_all(network, pictures, folder / "alone", **OPTIONS)
     address, workers, _ = cluster
-    killed = _kill_one_later(workers, folder / "dask")
+    killed = kill_one_later(workers, folder / "dask")
     elsewhere = {"dask": {"scheduler": address}, "two": {"workers": 2}}
     for name, where in elsewhere.items():
         table = lime.explain_all(network, pictures, folder / name, **OPTIONS, **where)
@@ -682,17 +680,3 @@ def test_local_processes_and_a_dask_cluster_that_loses_a_worker_give_the_same(st
             found, expected = lime.read(folder / name / ours)[0], lime.read(folder / "alone" / theirs)[0]
             assert found.coefficients == pytest.approx(expected.coefficients, abs=1e-6) and found.samples == expected.samples
     killed.join()
-
-
-def _kill_one_later(workers, folder):
-    """Kill one worker's processes once the first explanation of the folder is written."""
-
-    def kill():
-        end = time.monotonic() + 120
-        while not list(folder.glob("*.npz")) and time.monotonic() < end:
-            time.sleep(0.02)
-        stop(workers[0])
-
-    thread = threading.Thread(target=kill)
-    thread.start()
-    return thread

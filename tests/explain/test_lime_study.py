@@ -16,6 +16,7 @@ from lib.explain.lime_study import SHUFFLED
 from lib.networks import fer_nets
 from lib.published import tables
 from lib.training import fer_pictures, fer_study
+from tests.compendium.test_compute import cluster, kill_one_later, plain_environment  # noqa: F401 (fixtures)
 from tests.explain import lime_world, published
 from tests.explain.lime_world import BROKEN, EMOTIONS, HALF
 
@@ -212,6 +213,37 @@ def test_explained_again_compares_each_picture_with_itself(study):
         assert row["correlation"] == pytest.approx(np.corrcoef(ours, theirs)[0, 1], abs=1e-4) and row["correlation"] > 0.9
         assert row["error"] == pytest.approx(one.errors[:, EMOTIONS.index(kind)].mean() / ours.std(), rel=1e-3)
     assert len(lime_study.explained_again(wanted.model_copy(update={"again": 0}), networks, explained, work)) == 0
+
+
+def tables_of(wanted, folder, made):
+    """Return all tables of a study from its trainings to its evidence, without where things lie."""
+    networks = lime_study.trained(wanted, made)
+    chosen = fer_study.chosen(networks.predictions, wanted.per_expression, wanted.seed).table
+    explained = lime_study.explained(wanted, networks, chosen, folder)
+    maps, used = lime_study.lime_maps(wanted, networks, explained)
+    planted = {name: mask.astype(np.float32) for name, mask in lime_world.masks().items()}
+    return {
+        "trainings": networks.trainings.drop(columns="folder"), "predictions": networks.predictions,
+        "explained": explained.drop(columns="path"), "again": lime_study.explained_again(wanted, networks, explained, folder),
+        "alignment": ekman.alignment(lime_study.over_folds(maps, used), lime_world.masks(), draws=wanted.draws),
+        "evidence": lime_study.evidence({"LIME": maps}, planted, wanted), "likeness": lime_study.likeness(maps, "as_coded"),
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_that_loses_a_worker_gives_the_same_tables(tmp_path, monkeypatch, cluster):  # noqa: F811
+    """Two workers train and explain, one of them is killed midway: every table is that of one process, whole numbers and words exactly."""
+    monkeypatch.setattr(fer_study, "train_job", lime_world.job)
+    made, wanted = lime_world.pictures(tmp_path), lime_world.wanted(networks=["weinet", "silnet"])
+    alone = tables_of(wanted, tmp_path / "alone", made)
+    address, workers, _ = cluster
+    monkeypatch.setenv("COMPENDIUM_SCHEDULER", address)
+    killed = kill_one_later(workers, tmp_path / "dask" / "explanations")
+    elsewhere = tables_of(wanted, tmp_path / "dask", made)
+    killed.join()
+    assert workers[0].poll() is not None
+    for name, table in alone.items():
+        pd.testing.assert_frame_equal(elsewhere[name], table, rtol=0, atol=1e-3 if name in ("explained", "again") else 1e-6)
 
 
 # ---- maps on the standard face
