@@ -37,7 +37,8 @@ MASK, EDGE, LIGHT = "#2b6f8f", "#b5482a", "#e3e7ea"
 # Where each Action Unit shows: convex hulls of landmarks, numbered from 1 as iBUG does; `masks` adds the mirror image of each.
 # "20^" is the point above 20 at the canvas's upper edge, "37/30" has the column of 37 and the row of 30, "5~49" lies midway.
 # The study marks "the landmark and its vicinity" or the triangles around it after Perveen and Mohan (section 4.4); which ones, its program
-# says and the paper does not. Ours follow the Facial Action Coding System (Ekman, Friesen and Hager 2002): the skin that a unit moves, folds or uncovers.
+# says and the paper does not. Ours follow the Facial Action Coding System (Ekman, Friesen and Hager 2002): the skin that a unit moves,
+# folds or uncovers.
 UNIT_REGIONS = {
     1: (("20", "22", "23", "25", "20^", "25^"),),  # inner brows and the middle of the forehead
     2: (("18", "19", "20", "18^", "20^"),),  # outer brow and the forehead above it

@@ -341,8 +341,9 @@ def specific_sentence(table: pd.DataFrame, what: str) -> str:
     if learned.empty:
         return f"No network has maps of at least {ekman.LEAST} expressions, so nothing can be said of what is an expression's own."
     best, last, beyond = learned.iloc[0], learned.iloc[-1], int((learned["p"] < SURE).sum())
-    text = (f"Maps overlap by **{learned['own'].mean():.3f}** with {what} in their own expression, and by {learned['others'].mean():.3f} "
-            f"in the *others*. {title(best['network'])} tells them apart best, {best['specific']:+.3f} ({_p(best)})")  # fmt: skip
+    text = (f"With {what} maps overlap by **{learned['own'].mean():.3f}** where the expression is their own, and by "
+            f"{learned['others'].mean():.3f} where it is another. {title(best['network'])} tells them apart best, {best['specific']:+.3f} "
+            f"({_p(best)})")  # fmt: skip
     if len(learned) > 1:
         text += f", {title(last['network'])} least, {last['specific']:+.3f} ({_p(last)})"
     text += (f". {beyond} of {len(learned)} networks {'is' if beyond == 1 else 'are'} beyond what the same maps reach when they are dealt "
@@ -360,7 +361,7 @@ def evidence_sentence(found: pd.DataFrame) -> str:
     if found.empty:
         return "No network has a map, so nothing can be said of what moved."
     methods = list(dict.fromkeys(found["method"]))
-    text = f"By {methods[0]}: " + specific_sentence(found[found["method"] == methods[0]], "what moved")
+    text = f"By {methods[0]}. " + specific_sentence(found[found["method"] == methods[0]], "what moved")
     for method in methods[1:]:
         mine = _learned(_first_fold(found[found["method"] == method]))
         told = mine.dropna(subset="specific")

@@ -264,7 +264,7 @@ def test_what_is_the_expressions_own_in_words():
     first = found[found["fold"] == 0].set_index("network")
     learned = first.loc[["songnet", "vgg16"]]
     text = lime_report.specific_sentence(found, "what moved")
-    said(text, f"by **{learned['own'].mean():.3f}** with what moved", f"by {learned['others'].mean():.3f} in the *others*",
+    said(text, f"With what moved maps overlap by **{learned['own'].mean():.3f}**", f"by {learned['others'].mean():.3f} where it is another",
          f"VGG16 tells them apart best, {first.loc['vgg16', 'specific']:+.3f} (p = 0.001)",
          f"SongNet least, {first.loc['songnet', 'specific']:+.3f}",
          "2 of 2 networks are beyond", f"shuffled labels gets {first.loc[CONTROL, 'specific']:+.3f} (p = {first.loc[CONTROL, 'p']:.3f})",
@@ -272,7 +272,7 @@ def test_what_is_the_expressions_own_in_words():
     lucky = found.assign(p=np.where(found["network"] == CONTROL, 0.01, 0.5))
     said(lime_report.specific_sentence(lucky, "what moved"), "0 of 2 networks are beyond", "5% of such networks come out so by chance")
     whole = lime_report.specific_sentence(ekman.specific(looking("songnet"), MASKS), "the masks")
-    said(whole, "with the masks in their own", "1 of 1 networks is beyond")
+    said(whole, "With the masks maps overlap by", "1 of 1 networks is beyond")
     assert "least" not in whole and "shuffled" not in whole
     few = {key: heat for key, heat in looking("songnet").items() if key[1] in EMOTIONS[:3]}
     said(lime_report.specific_sentence(ekman.specific(few, MASKS), "the masks"), "No network has maps of at least 4 expressions")
@@ -283,7 +283,7 @@ def test_what_another_method_says_in_words():
     other = ekman.specific({key: heat * (key[0] != "vgg16" or key[2] in EMOTIONS[:3]) * (key[0] != "weinet") for key, heat in
                             looking("songnet", "vgg16", "weinet", folds=[0]).items()}, MASKS).assign(method="Grad-CAM")  # fmt: skip
     found = pd.concat([evidence("songnet", "vgg16", "weinet", CONTROL), other], ignore_index=True)
-    said(lime_report.evidence_sentence(found), "By LIME: Maps overlap by", "By Grad-CAM 1 of 3 is beyond that",
+    said(lime_report.evidence_sentence(found), "By LIME. With what moved maps overlap by", "By Grad-CAM 1 of 3 is beyond that",
          "nothing can be said of VGG16 (maps of 3 expressions only), WeiNet (no map)")  # fmt: skip
     assert lime_report.evidence_sentence(found[:0]) == "No network has a map, so nothing can be said of what moved."
 
