@@ -82,6 +82,7 @@ def trainings_table(trainings: pd.DataFrame) -> pd.DataFrame:
         numbers = {column: done[column].iloc[0] if len(done) and column in done else np.nan for column in ("parameters", "epochs")}
         means = {column: done[column].mean() if len(done) and column in done else np.nan
                  for column in ("learned_from", "tested_on", "accuracy_train", "accuracy", "seconds")}  # fmt: skip
+        means |= {column: round(means[column]) for column in ("learned_from", "tested_on") if pd.notna(means[column])}
         reasons = "; ".join(dict.fromkeys(mine.loc[mine["error"] != "", "error"]))
         rows.append({"network": title(name), "folds": len(done), **numbers, **means, "not trained": reasons})
     table = pd.DataFrame(rows)
@@ -366,9 +367,10 @@ def evidence_sentence(found: pd.DataFrame) -> str:
         mine = _learned(_first_fold(found[found["method"] == method]))
         told = mine.dropna(subset="specific")
         beyond = int((told["p"] < SURE).sum())
-        text += f" By {method} {beyond} of {len(mine)} {'is' if beyond == 1 else 'are'} beyond that"
+        parts = [f"{beyond} of {len(told)} {'is' if beyond == 1 else 'are'} beyond that"] if len(told) else []
         lacking = [f"{title(row['network'])} ({_lacking(row)})" for _, row in mine[mine["specific"].isna()].iterrows()]
-        text += (f"; nothing can be said of {', '.join(lacking)}" if lacking else "") + "."
+        parts += [f"nothing can be said of {', '.join(lacking)}"] if lacking else []
+        text += f" By {method} {'; '.join(parts)}."
     return text
 
 

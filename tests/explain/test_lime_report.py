@@ -283,7 +283,7 @@ def test_what_another_method_says_in_words():
     other = ekman.specific({key: heat * (key[0] != "vgg16" or key[2] in EMOTIONS[:3]) * (key[0] != "weinet") for key, heat in
                             looking("songnet", "vgg16", "weinet", folds=[0]).items()}, MASKS).assign(method="Grad-CAM")  # fmt: skip
     found = pd.concat([evidence("songnet", "vgg16", "weinet", CONTROL), other], ignore_index=True)
-    said(lime_report.evidence_sentence(found), "By LIME. With what moved maps overlap by", "By Grad-CAM 1 of 3 is beyond that",
+    said(lime_report.evidence_sentence(found), "By LIME. With what moved maps overlap by", "By Grad-CAM 1 of 1 is beyond that",
          "nothing can be said of VGG16 (maps of 3 expressions only), WeiNet (no map)")  # fmt: skip
     assert lime_report.evidence_sentence(found[:0]) == "No network has a map, so nothing can be said of what moved."
 
