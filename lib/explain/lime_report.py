@@ -116,8 +116,9 @@ def left_out_sentence(left_out: pd.DataFrame) -> str:
     """Say how many pictures were left out, by reason with the files it is of. left_out: file, reason; "" where none was."""
     if left_out.empty:
         return ""
-    reasons = [f"{reason} ({len(mine)}: {_named(list(mine['file']))})" for reason, mine in left_out.groupby("reason", sort=False)]
-    return f"{len(left_out)} pictures were left out: {'; '.join(reasons)}."
+    plain_reasons = left_out["reason"].str.replace(r"^\w+Error: ", "", regex=True)
+    reasons = [f"{reason} ({len(mine)}: {_named(list(mine['file']))})" for reason, mine in left_out.groupby(plain_reasons, sort=False)]
+    return f"{len(left_out)} picture{'s were' if len(left_out) > 1 else ' was'} left out: {'; '.join(reasons)}."
 
 
 # ---- single explanations

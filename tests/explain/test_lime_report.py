@@ -97,9 +97,10 @@ def test_chosen_pictures_in_words():
 
 def test_pictures_left_out_in_words():
     """Each reason with how many and which files, a few of them by name; nothing where none was left out."""
-    table = pd.DataFrame({"file": list("abcdef"), "reason": ["no face found"] * 5 + ["the same picture as another one"]})
+    table = pd.DataFrame({"file": list("abcdef"), "reason": ["CollectionError: no face found"] * 5 + ["the same picture as another one"]})
     said(lime_report.left_out_sentence(table), "6 pictures were left out: no face found (5: a, b, c and 2 more); the same picture as",
          "another one (1: f).")  # fmt: skip
+    assert lime_report.left_out_sentence(table[5:]) == "1 picture was left out: the same picture as another one (1: f)."
     assert lime_report.left_out_sentence(table[:0]) == ""
 
 
