@@ -25,6 +25,7 @@ _CK_FRAME = re.compile(r"(S\d+)_(\d+)_(\d+)\.(?:png|tiff?|jpe?g)", re.IGNORECASE
 _BU_SUBJECT = re.compile(r"[FM]\d{3}", re.IGNORECASE)
 _JAFFE_NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})(\d+)\.\d+\.(?:tiff?|png|jpe?g|bmp)", re.IGNORECASE)
 _WSEFEP_SUBJECT = r"^([A-Za-z]+)"  # the letters a file's name begins with
+_PARTS = re.compile(r"(train|training|test|testing|val|valid|validation|dev|eval|evaluation)(set|[_ -]?\d+)?", re.IGNORECASE)  # no person
 
 
 class About(NamedTuple):
@@ -44,7 +45,7 @@ CORPORA = {
     "jaffe": About("JAFFE", 10, "KA.AN1.39.tiff", "ask for access at https://zenodo.org/records/3451524 and unpack it"),
     "wsefep": About("WSEFEP", 30, "the pictures and their table 'WSEFEP - norms & FACS' saved as CSV (columns Picture ID and Display)",
                     "ask for it at http://www.emotional-face.org"),
-    "fega": About("FEGA", 51, "labels.csv (file, subject, expression), or a folder a subject with a folder an expression in it",
+    "fega": About("FEGA", 51, "labels.csv (file, subject, expression), or pictures in S01/happy/ or happy/S01/, a folder a subject",
                   "ask its authors (Ramis et al. 2022, doi 10.1007/s11042-022-13117-2)"),
 }  # fmt: skip
 
@@ -111,22 +112,32 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
 
 def _ck_plus(folder: Path, frames: int) -> list[tuple]:
     """Return (file, subject, expression) of the last frames of each labelled sequence; 327 of 593 sequences have a label."""
-    listing = list_folder(folder)
-    sequences = {}
+    listing, sequences, places, labelled = list_folder(folder), {}, {}, {}
     for file in listing.pictures:
         if match := _CK_FRAME.fullmatch(PurePosixPath(file).name):
-            sequences.setdefault((match[1], match[2]), []).append((int(match[3]), file))
+            sequence = match[1], match[2]
+            _in_one_place(places, sequence, file)
+            sequences.setdefault(sequence, []).append((int(match[3]), file))
     labels = [path for path in sorted(folder.rglob("*_emotion.txt")) if _CK_LABEL.fullmatch(path.name)]
     if not labels or not sequences:
         raise CollectionError(f"{folder.name!r} holds {len(sequences)} sequences and {len(labels)} emotion labels, expected both.")
     rows = []
     for path in labels:
-        subject, sequence, _ = _CK_LABEL.fullmatch(path.name).groups()
+        sequence = _CK_LABEL.fullmatch(path.name).groups()[:2]
+        _in_one_place(labelled, sequence, path.relative_to(folder).as_posix())
         expression = _ck_expression(path)
-        if (subject, sequence) not in sequences:
+        if sequence not in sequences:
             raise CollectionError(f"There is a label {path.name!r} but no picture of its sequence, expected some: unpack the images again.")
-        rows += [(file, subject, expression) for _, file in sorted(sequences[subject, sequence])[-frames:]]
+        rows += [(file, sequence[0], expression) for _, file in sorted(sequences[sequence])[-frames:]]
     return rows
+
+
+def _in_one_place(places: dict, thing: tuple, file: str) -> None:
+    """Note the folder of a thing's file in `places`. Raises CollectionError where another of its files lies in another folder."""
+    place = PurePosixPath(file).parent.as_posix()
+    if places.setdefault(thing, place) != place:
+        raise CollectionError(f"{' '.join(thing)} is there twice, in {places[thing]!r} and in {place!r}, expected once: what was unpacked "
+                              "twice would be taken for two. Delete one of them.")  # fmt: skip
 
 
 def _ck_expression(path: Path) -> str:
@@ -145,13 +156,15 @@ def _ck_expression(path: Path) -> str:
 
 def _bu_4dfe(folder: Path, frames: int) -> list[tuple]:
     """Return (file, subject, expression) of the frames about the middle of each sequence <subject>/<expression>/<number>.jpg."""
-    sequences = {}
+    sequences, places, rows = {}, {}, []
     for file in list_pictures(folder):
         parts = PurePosixPath(file).parts
-        if len(parts) < 3 or not _BU_SUBJECT.fullmatch(parts[-3]):
-            raise CollectionError(f"Received the picture {file!r}, expected each in a folder of its subject and expression.")
-        sequences.setdefault((parts[-3].upper(), _named(parts[-2], file)), []).append(file)
-    rows = []
+        if len(parts) != 3 or not _BU_SUBJECT.fullmatch(parts[0]):
+            raise CollectionError(f"Received the picture {file!r}, expected each in a folder of its expression in one of its subject, as "
+                                  "F001/Angry/000.jpg: give the folder that holds the subjects.")  # fmt: skip
+        sequence = parts[0].upper(), _named(parts[1], file)
+        _in_one_place(places, sequence, file)
+        sequences.setdefault(sequence, []).append(file)
     for (subject, expression), files in sequences.items():
         files = sorted(files, key=lambda file: (len(PurePosixPath(file).stem), file))
         first = max(0, (len(files) - frames) // 2)
@@ -164,8 +177,9 @@ def _bu_4dfe(folder: Path, frames: int) -> list[tuple]:
 
 def _jaffe(folder: Path, frames: int) -> list[tuple]:
     """Return (file, subject, expression) by the names: initials of the model, code of the posed expression with a number, number."""
-    rows = []
+    rows, places = [], {}
     for file in list_pictures(folder):
+        _in_one_place(places, (PurePosixPath(file).name.casefold(),), file)
         match = _JAFFE_NAME.fullmatch(PurePosixPath(file).name)
         if not match or match[2].upper() not in JAFFE_CODES:
             raise CollectionError(f"Received the picture {file!r}, whose name does not say model and expression, expected "
@@ -205,7 +219,11 @@ def _wsefep(folder: Path, frames: int) -> list[tuple]:
 
 def _pictures_of(names, pictures: list[str], table: str) -> list[str]:
     """Return the pictures meant by names, with or without their extension."""
-    stems = {PurePosixPath(file).with_suffix("").name.casefold(): file for file in pictures}
+    stems, places = {}, {}
+    for file in pictures:
+        stem = PurePosixPath(file).stem.casefold()
+        _in_one_place(places, (stem,), file)
+        stems[stem] = file
     meant, found = meant_files(names, pictures), []
     for name in names:
         file = meant.get(name) or stems.get(name.strip().casefold())
@@ -240,12 +258,20 @@ def _fega(folder: Path, frames: int) -> list[tuple]:
 
 
 def _of_folders(file: str) -> tuple[str, str]:
-    """Return subject and expression of a picture by the two folders it is in, one of which is named like an expression."""
-    parts = PurePosixPath(file).parts[-3:-1]
+    """Return subject and expression of a picture by the two folders it is in, one of which is named like an expression.
+
+    Just two: in S01/happy/frontal/1.png the folder next to the expression would make one person of everybody, and so would train/happy/.
+    """
+    parts = PurePosixPath(file).parts[:-1]
     known = [_known(part) for part in parts]
-    if len(parts) < 2 or (known[0] is None) == (known[1] is None):
-        raise CollectionError(f"Received the picture {file!r}, expected it in a folder of its subject and one of its expression.")
-    return (parts[1], known[0]) if known[1] is None else (parts[0], known[1])
+    if len(parts) != 2 or (known[0] is None) == (known[1] is None):
+        raise CollectionError(f"Received the picture {file!r}, expected it in a folder of its subject and one of its expression, and no "
+                              "others: move it, or write labels.csv (file, subject, expression).")  # fmt: skip
+    subject, expression = (parts[1], known[0]) if known[1] is None else (parts[0], known[1])
+    if _PARTS.fullmatch(subject):
+        raise CollectionError(f"Received the picture {file!r} in {subject!r}, which names a part of a split, expected a subject's folder: "
+                              "people could be in two folds. Write labels.csv (file, subject, expression).")  # fmt: skip
+    return subject, expression
 
 
 def _known(text: str) -> str | None:

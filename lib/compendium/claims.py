@@ -1,5 +1,6 @@
 """Machinery: published numbers beside this run's, and the verdict on each (DESIGN's seven words are the only ones)."""
 
+import math
 from typing import Literal
 
 import pandas as pd
@@ -68,7 +69,7 @@ def compare(study: str, measured: dict[str, tuple[float | None, Evidence]]) -> p
                 "id": f"{study}.{claim.id}",
                 "claim": claim.statement,
                 "where": claim.where,
-                "paper": f"{_short(claim.value)} {claim.unit}".strip() if claim.kind == "number" else claim.value,
+                "paper": f"{_short(claim.value, claim.tolerance)} {claim.unit}".strip() if claim.kind == "number" else claim.value,
                 "this run": _measured(claim, value),
                 "verdict": judged,
                 "note": claim.needs if judged == "needs data" else "",
@@ -80,8 +81,12 @@ def compare(study: str, measured: dict[str, tuple[float | None, Evidence]]) -> p
 def _measured(claim: Claim, value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{_short(value) if claim.kind == 'number' else format(value, '+.3f')} {claim.unit}".strip()
+    return f"{_short(value, claim.tolerance) if claim.kind == 'number' else format(value, '+.3f')} {claim.unit}".strip()
 
 
-def _short(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:,.3f}".rstrip("0").rstrip(".")
+def _short(value: float | str, tolerance: float) -> str:
+    """Return a number with three decimals at most, or with as many as its tolerance has, so that what is told apart looks apart."""
+    if isinstance(value, str):
+        return value
+    decimals = -math.floor(math.log10(tolerance)) if tolerance else 0
+    return f"{value:,.{decimals}f}" if decimals > 3 else f"{value:,.3f}".rstrip("0").rstrip(".")

@@ -73,14 +73,26 @@ def run_all(function, items, *, settings=None, journal=None, workers=None, sched
     return {key: found[key] for key in items}
 
 
-def _workers(workers: int | None, items: int) -> int:
-    asked = os.environ.get("COMPENDIUM_JOBS") or "0" if workers is None else workers
+def alone_unless_asked() -> int | None:
+    """Return the `workers` of a `run_all` whose items use all cores, or the graphics card's memory, by themselves.
+
+    1, this process alone, where nobody asked for processes (COMPENDIUM_JOBS: 0 and unset ask for none) or a scheduler, else None.
+    """
+    return None if _asked(os.environ.get("COMPENDIUM_JOBS") or "0") or os.environ.get("COMPENDIUM_SCHEDULER") else 1
+
+
+def _asked(count: str | int) -> int:
     try:
-        count = int(asked)
+        number = int(count)
     except ValueError:
-        count = -1
-    if count < 0:
-        raise ParameterError(f"Received {asked!r} processes; expected a whole number, 0 for one a core. Give JOBS=2, for example.")
+        number = -1
+    if number < 0:
+        raise ParameterError(f"Received {count!r} processes; expected a whole number, 0 for one a core. Give JOBS=2, for example.")
+    return number
+
+
+def _workers(workers: int | None, items: int) -> int:
+    count = _asked(os.environ.get("COMPENDIUM_JOBS") or "0" if workers is None else workers)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return count or min(cores, items)
 

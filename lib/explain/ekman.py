@@ -5,12 +5,14 @@ construction from the study's table of Action Units (Gaya-Morey et al., Table 2)
 
 An overlap (IoU, Eq. 3) means little alone: a large mask is met by any map. So `alignment` puts beside it what chance gives a map of the
 same area (pixels or segments at random, the middle of the canvas, what is looked at whatever the expression) and, where something is known
-to have moved, the overlap that a perfect explanation would reach.
+to have moved, the overlap of a map that shows exactly that. And whoever looks at faces, whatever they show, meets masks that lie in faces:
+`specific` tells how much more a network's maps agree with their own expressions' masks than with those of the others.
 """
 
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import permutations
 
 import cv2
 import numpy as np
@@ -27,14 +29,16 @@ EMOTIONS = ORDERS["lime_ekman"]
 SHAPE = (HEIGHT, WIDTH)
 SEGMENTS = 30  # cells of a random map, as many as the study asks SLIC for (section 4.6)
 DRAWS = 200  # random maps
+LEAST = 4  # expressions whose maps can be dealt out anew: of three there are six ways, and no p below .17
 CHANCES = ("pixels", "segments", "centre", "face")
 MEASURES = ("iou", "f1", "precision", "recall")
 MASK, EDGE, LIGHT = "#2b6f8f", "#b5482a", "#e3e7ea"
 
 # Where each Action Unit shows: convex hulls of landmarks, numbered from 1 as iBUG does; `masks` adds the mirror image of each.
 # "20^" is the point above 20 at the canvas's upper edge, "37/30" has the column of 37 and the row of 30, "5~49" lies midway.
-# The study marks "the landmark and its vicinity" or the triangles around it after Perveen and Mohan (section 4.4); which ones it does not
-# state. Ours follow the Facial Action Coding System (Ekman, Friesen and Hager 2002): the skin that a unit moves, folds or uncovers.
+# The study marks "the landmark and its vicinity" or the triangles around it after Perveen and Mohan (section 4.4); which ones, its program
+# says and the paper does not. Ours follow the Facial Action Coding System (Ekman, Friesen and Hager 2002): the skin that a unit moves,
+# folds or uncovers.
 UNIT_REGIONS = {
     1: (("20", "22", "23", "25", "20^", "25^"),),  # inner brows and the middle of the forehead
     2: (("18", "19", "20", "18^", "20^"),),  # outer brow and the forehead above it
@@ -155,7 +159,7 @@ def _checked_map(heat: np.ndarray) -> np.ndarray:
     return heat
 
 
-# ---- what chance gives, and what could be reached
+# ---- what chance gives, what an exact map would, and what is the expression's own
 
 
 def area_matched(score: np.ndarray, area: int) -> np.ndarray:
@@ -237,11 +241,12 @@ def face_prior(heats: Mapping[tuple, np.ndarray], expression: str) -> np.ndarray
     return np.mean(others, axis=0)
 
 
-def ceilings(planted: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Return the IoU with each mask of a perfect explanation, {expression: 0 to 1}: of what is known to have moved, averaged, thresholded.
+def exact_overlaps(planted: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Return the IoU with each mask of a map that shows exactly what moved, {expression: 0 to 1}: averaged and thresholded as others are.
 
     planted: {expression: (n, 275, 224)} or (275, 224): displacements or their ranks (`lib.explain.planted`) on the standard face.
-    Expressions for which nothing moved are NaN.
+    Expressions for which nothing moved are NaN. No upper bound: a mask is a reading of the Action Units, and a map that knows nothing of
+    what moved may lie nearer to it.
     """
     result = {}
     for name, moved in planted.items():
@@ -251,25 +256,26 @@ def ceilings(planted: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray])
     return result
 
 
-def corrected(observed, chance, ceiling=1.0):
-    """Return agreement beyond chance, (observed − chance) / (ceiling − chance): 0 at chance, 1 at the ceiling, negative below chance.
+def corrected(observed, chance):
+    """Return agreement beyond chance, (observed − chance) / (1 − chance): 0 at chance, 1 for the same places, negative below chance.
 
-    Numbers or arrays. Without a ceiling (1.0) this has the form of Cohen's kappa. NaN where the ceiling is not above chance. Ours.
+    Numbers or arrays, NaN where chance is 1. It has the form of Cohen's kappa. Ours.
     """
-    observed, chance, ceiling = (np.asarray(part, np.float64) for part in (observed, chance, ceiling))
-    room = ceiling - chance
+    observed, chance = np.asarray(observed, np.float64), np.asarray(chance, np.float64)
+    room = 1 - chance
     return np.divide(observed - chance, room, out=np.full(np.broadcast(observed, room).shape, np.nan), where=room > 0)[()]
 
 
-def alignment(heats: Mapping[tuple, np.ndarray], masks: Mapping[str, np.ndarray], ceiling: Mapping[str, float] | None = None, *,
+def alignment(heats: Mapping[tuple, np.ndarray], masks: Mapping[str, np.ndarray], exact: Mapping[str, float] | None = None, *,
               against: str = "segments", draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:  # fmt: skip
-    """Return how far each heat map agrees with its expression's mask, beside chance and ceiling; one row a map.
+    """Return how far each heat map agrees with its expression's mask, beside what knows less or more; one row a map.
 
     heats: {(network, expression): (275, 224)}, or longer keys such as (network, fold, expression), whose middle parts become `fold`.
-    masks: {expression: bool (275, 224)}; or planted evidence, thresholded. ceiling: of `ceilings`; 1 where there is none.
+    masks: {expression: bool (275, 224)}; or planted evidence, thresholded. exact: of `exact_overlaps`, where it is known what moved.
     Columns: network, [fold], expression, area (share of the canvas found), mask_area, iou, f1; chance_pixels, chance_segments (mean of the
     random maps), chance_centre, chance_face: the IoU of a map of this area that knows nothing of the expression; p: share of the random
-    segment maps that do as well (plus one in both counts); ceiling; corrected: `corrected` over the chance named by `against`.
+    segment maps that do as well (plus one in both counts); exact, NaN where not known; corrected: `corrected` for the chance named by
+    `against`. A map that is empty or all one value finds nothing (area 0): that is no agreement by chance, and p and corrected are NaN.
     Raises ParameterError for another size, an expression without a mask or an unknown chance.
     """
     if against not in CHANCES:
@@ -286,14 +292,52 @@ def alignment(heats: Mapping[tuple, np.ndarray], masks: Mapping[str, np.ndarray]
         random = _iou_at(area, int(np.count_nonzero(mask)), *ranks)
         chances = {"pixels": iou_of_random_pixels(mask, area), "segments": random.mean(),
                    "centre": iou(mask, area_matched(centre, area)), "face": iou(mask, area_matched(prior, area))}  # fmt: skip
-        top = 1.0 if ceiling is None else ceiling.get(name, np.nan)
+        there = np.nan if area == 0 else 1.0  # what is told of maps that find something only
         rows.append({
             "network": key[0], **({"fold": key[1]} if len(key) > 2 else {}), "expression": name, "area": area / found.size,
             "mask_area": mask.mean(), "iou": measured["iou"], "f1": measured["f1"], **{f"chance_{one}": chances[one] for one in CHANCES},
-            "p": (1 + np.count_nonzero(random >= measured["iou"])) / (1 + len(random)), "ceiling": top,
-            "corrected": float(corrected(measured["iou"], chances[against], top)),
+            "p": there * (1 + np.count_nonzero(random >= measured["iou"])) / (1 + len(random)),
+            "exact": (exact or {}).get(name, np.nan), "corrected": there * float(corrected(measured["iou"], chances[against])),
         })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def specific(heats: Mapping[tuple, np.ndarray], masks: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Return whether each network's maps agree with the masks of their own expressions beyond those of the others; one row a network.
+
+    heats, masks: as for `alignment`; with folds in the keys, one row a network and fold. Columns: network, [fold], expressions (k, those
+    whose map finds anything), own (mean IoU of a map with its own mask), others (with the masks of the other expressions), specific
+    (own − others), p, and a column for each expression: how much its map and its mask agree beyond what both do on average, scaled so that
+    their mean is `specific`. NaN with fewer than LEAST expressions. Ours.
+
+    Maps that are the same whatever the expression have specific = 0 exactly, wherever they lie. For any others it is 0 on average over all
+    k! ways to deal the maps out to the expressions, and p is the share of these with at least this mean of own overlaps (a permutation
+    test, exact). A network taught shuffled labels is such a deal: no name of an expression meant anything more than another to it. Pictures
+    are not permuted: even that network has its own reason for each of its answers, and its maps of one answer are alike.
+    """
+    groups = {}
+    for (*who, name), heat in heats.items():
+        groups.setdefault(tuple(who), {})[name] = threshold(heat)
+    rows = []
+    for (network, *fold), found in groups.items():
+        names = [name for name, area in found.items() if area.any()]
+        overlaps = np.array([[iou(_of(masks, name), found[other]) for name in names] for other in names])
+        place = {"network": network, **({"fold": fold[0]} if fold else {})}
+        rows.append({**place, "expressions": len(names), **_beyond_others(overlaps, names)})
+    return pd.DataFrame(rows)
+
+
+def _beyond_others(overlaps: np.ndarray, names: list[str]) -> dict[str, float]:
+    """Return own, others, specific, p and each expression's part from overlaps (k, k), a row a map and a column a mask."""
+    count = len(names)
+    if count < LEAST:
+        return dict.fromkeys(("own", "others", "specific", "p", *EMOTIONS), np.nan)
+    own, others = np.trace(overlaps) / count, (overlaps.sum() - np.trace(overlaps)) / count / (count - 1)
+    dealt = overlaps[np.arange(count), np.array(list(permutations(range(count))))].mean(axis=1)
+    average = overlaps.mean(axis=1) + overlaps.mean(axis=0) - overlaps.mean()
+    parts = dict(zip(names, (np.diag(overlaps) - average) * count / (count - 1), strict=True))
+    return {"own": own, "others": others, "specific": own - others, "p": np.mean(dealt >= own - 1e-12),
+            **{name: parts.get(name, np.nan) for name in EMOTIONS}}  # fmt: skip
 
 
 def _of(masks: Mapping[str, np.ndarray], name: str) -> np.ndarray:
@@ -330,7 +374,10 @@ def grid_figure(heats: Mapping[tuple, np.ndarray], names: Mapping[str, str] | No
     """Return heat maps as a grid, a row a network and a column an expression, each from its lowest to its highest value (Figs. 8 and 9).
 
     heats: {(network, expression): (275, 224)}; names: {network: title}; masks: {expression: mask}, outlined over the maps.
+    Raises ParameterError where there are none.
     """
+    if not heats:
+        raise ParameterError("Received no heat maps; expected one at least: explain pictures whose faces have landmarks.")
     networks, expressions = (list(dict.fromkeys(key[part] for key in heats)) for part in (0, -1))
     figure = Figure(figsize=(1.15 * len(expressions) + 1.2, 1.45 * len(networks) + 0.3), layout="constrained")
     grid = figure.subplots(len(networks), len(expressions), squeeze=False)

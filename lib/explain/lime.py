@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import io
 import json
-import os
+import logging
 import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -27,7 +27,7 @@ from skimage.segmentation import slic
 
 from lib.collections.pictures import read_picture
 from lib.compendium import fingerprints
-from lib.compendium.compute import run_all
+from lib.compendium.compute import alone_unless_asked, run_all
 from lib.compendium.errors import CompendiumError, ParameterError, PictureError, WeightsError, did_you_mean
 from lib.compendium.kept import source_digest
 from lib.compendium.places import relative, write_atomically
@@ -51,6 +51,14 @@ SLOTS = 16  # segments are padded to a multiple of this, so that pictures with 2
 FEWEST = 4  # samples a segment before the ranking is looked at
 LOOKS = 2  # looks in a row that must find the ranking settled
 _kept: WeakKeyDictionary = WeakKeyDictionary()  # {network: {(slots, shape, plain): explainer}}
+
+
+def _worth_reading(record: logging.LogRecord) -> bool:
+    """Tell whether TensorFlow has more to say than that many networks were compiled, each once: it takes that for a mistake."""
+    return "triggered tf.function retracing" not in record.getMessage()
+
+
+logging.getLogger("tensorflow").addFilter(_worth_reading)
 
 
 class Explanation(NamedTuple):
@@ -556,8 +564,8 @@ def explain_all(network: str | Path | dict, pictures: Mapping, folder: Path, *, 
     settings = {"network": _spec(network), "folder": str(folder), "wanted": wanted, "compactness": compactness, "options": options}
     places = {str(key): _place(where) for key, where in pictures.items()}
     items = {key: {"picture": where, "of": _content(where), "seed": seed_of(seed, key)} for key, where in places.items()}
-    if workers is None and scheduler is None and not (os.environ.get("COMPENDIUM_SCHEDULER") or os.environ.get("COMPENDIUM_JOBS")):
-        workers = 1
+    if workers is None and scheduler is None:
+        workers = alone_unless_asked()
     asked = {"settings": settings, "workers": workers, "scheduler": scheduler, "what": "explanations"}
     done = run_all(explain_job, items, journal=journal or folder / "journal.jsonl", **asked)
     lost = {key: items[key] for key, outcome in done.items() if not outcome.error and not _readable(folder / outcome.value["file"])}

@@ -30,6 +30,8 @@ class LimeEkmanParameters(NotebookParameters):
     jaffe: str = Field("", description="folder of JAFFE, as it comes")
     wsefep: str = Field("", description="folder of WSEFEP, as it comes")
     fega: str = Field("", description="folder of FEGA, as it comes")
+    frames: int = Field(3, ge=1, le=1000, description="pictures of each sequence of CK+ and BU-4DFE. Not stated in the paper; with one "
+                        "there are some 50 to test of an expression in a fold, and the paper explains 100")  # fmt: skip
     people: int = Field(200, ge=8, le=100_000, description="people of the atelier, where no corpus is given; six pictures each")
     people_seed: int = Field(400_000, ge=0, le=2**31 - 1, description="another seed, other people of the atelier")
     side: int = Field(0, ge=0, le=1024, description="pixels of a picture's side; 0: each network's own, as published (Table 1)")

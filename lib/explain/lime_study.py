@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from lib.collections import fer_corpora
-from lib.compendium import compute
-from lib.compendium.errors import CollectionError, ParameterError
+from lib.compendium import claims, compute
+from lib.compendium.errors import CollectionError, ParameterError, PictureError
 from lib.explain import cam, ekman, lime, planted, published_maps, similarity, standardise
 from lib.explain.lime_parameters import LimeEkmanParameters
 from lib.networks import fer_nets
@@ -22,6 +22,8 @@ from lib.training import fer_pictures, fer_study
 EMOTIONS = ekman.EMOTIONS
 SHUFFLED = " (shuffled)"  # ends the name of the network taught shuffled labels
 TWIN = " (another seed)"  # ends the name of a network trained a second time
+HEIGHTS_READ = ("disgust", "happy", "sad", "surprise")  # expressions whose dendrograms section 5.4 gives numbers of
+FEWEST = 3  # folds that can be drawn again: of two there are three ways, two of which are a single fold
 MAP_SIDE = 112  # pixels of a Grad-CAM map's side before it is brought to the standard face
 Maps = dict[tuple[str, int, str], np.ndarray]
 
@@ -43,7 +45,8 @@ def pictures_of(wanted: LimeEkmanParameters) -> fer_pictures.Pictures:
     """Return the study's pictures: of the corpora whose folders are given, else the atelier's people; made once."""
     if folders := wanted.folders():
         side = max(_side(wanted, name) for name in wanted.networks)
-        return fer_pictures.corpus_pictures(fer_corpora.gather({name: Path(folder).expanduser() for name, folder in folders.items()}), side)
+        places = {name: Path(folder).expanduser() for name, folder in folders.items()}
+        return fer_pictures.corpus_pictures(fer_corpora.gather(places, wanted.frames), side)
     return fer_pictures.atelier_pictures(wanted.people, seed=wanted.people_seed)
 
 
@@ -54,13 +57,15 @@ def trained(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures) -> Net
     """
     tested = fer_study.folds(pictures.table, wanted.folds, wanted.seed)
     asked = [_wanted(wanted, name) for name in wanted.networks]
-    table = fer_study.sweep(pictures, tested, asked, workers=1)
+    # A network in training uses all cores, so trainings go side by side only where somebody asks for it.
+    workers = compute.alone_unless_asked()
+    table = fer_study.sweep(pictures, tested, asked, workers=workers)
     table["name"] = table["network"]
     extras = {TWIN: [_wanted(wanted, name, seed=wanted.seed + 1) for name in wanted.networks[:wanted.twins]],
               SHUFFLED: [_wanted(wanted, wanted.networks[0], shuffled=True)] * wanted.controls}  # fmt: skip
     for ending, mine in extras.items():
         if mine:
-            more = fer_study.sweep(pictures, tested, mine, [0], workers=1)
+            more = fer_study.sweep(pictures, tested, mine, [0], workers=workers)
             table = pd.concat([table, more.assign(name=more["network"] + ending)], ignore_index=True)
     done = table[table["error"] == ""]
     if done["shuffled"].all():
@@ -100,9 +105,24 @@ def plain_name(name: str) -> str:
 def explained(wanted: LimeEkmanParameters, networks: Networks, chosen: pd.DataFrame, work: Path) -> pd.DataFrame:
     """Explain the chosen pictures by LIME and return them with what became of each: path, segments, samples, agreement, error.
 
-    chosen: network, fold, expression, face_id. A finished explanation is never made again; one that fails is a row with its reason.
+    chosen: network, fold, expression, face_id. Added are also `picture`, its file, and `landmarks`, whether it has any: only then it has a
+    place on the standard face. A finished explanation is never made again; one that fails is a row with its reason. Raises PictureError
+    where none of the networks, control and twins apart, is left with a map.
     """
-    return _explained(wanted, networks, chosen, work, wanted.seed)
+    done = _explained(wanted, networks, chosen, work, wanted.seed)
+    rows = networks.pictures.rows(done["face_id"])
+    done["picture"] = networks.pictures.table["file"].to_numpy()[rows]
+    done["landmarks"] = np.isfinite(networks.pictures.landmarks[rows]).all(axis=(1, 2))
+    _check_some_left(done[done["network"] == done["network"].map(plain_name)])
+    return done
+
+
+def _check_some_left(done: pd.DataFrame) -> None:
+    failed = done[done["error"] != ""]
+    if not (done["landmarks"] & (done["error"] == "")).any():
+        reason = f"; the first that failed: {failed['error'].iloc[0]}" if len(failed) else ""
+        raise PictureError(f"Of {len(done)} explanations {len(failed)} failed and {int((~done['landmarks']).sum())} are of faces without "
+                           f"landmarks; expected one at least to bring to the standard face{reason}. Give other pictures.")  # fmt: skip
 
 
 def explained_again(wanted: LimeEkmanParameters, networks: Networks, explained: pd.DataFrame, work: Path) -> pd.DataFrame:
@@ -204,10 +224,16 @@ def _to_standard(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures, f
     return standardise.standardised(np.asarray(heats), pictures.landmarks[pictures.rows(face_ids)], pictures.side, wanted.triangulation)
 
 
-def over_folds(maps: Maps) -> dict[tuple[str, str], np.ndarray]:
-    """Return one map a network and expression: the mean over folds (Eq. 2), {(network, expression): float32 (275, 224)}."""
-    keys = [(network, expression) for network, _, expression in maps]
-    return standardise.heat_maps(maps.values(), keys)
+def over_folds(maps: Maps, used: pd.DataFrame) -> dict[tuple[str, str], np.ndarray]:
+    """Return one map a network and expression: the mean over the pictures of all folds (Eq. 2), {(network, expression): (275, 224)}.
+
+    used: the faces whose maps are in `maps` (`lime_maps`), so that a fold counts by its pictures.
+    """
+    counts, folds = used.groupby(["network", "fold", "expression"]).size(), {}
+    for key in maps:
+        folds.setdefault((key[0], key[2]), []).append(key)
+    return {whole: np.average([maps[key] for key in keys], axis=0, weights=[counts[key] for key in keys]).astype(np.float32)
+            for whole, keys in folds.items()}  # fmt: skip
 
 
 def stacks(maps: Mapping[tuple[str, str], np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -218,6 +244,25 @@ def stacks(maps: Mapping[tuple[str, str], np.ndarray]) -> tuple[dict[str, np.nda
     names = [name for name in dict.fromkeys(key[0] for key in maps) if name == plain_name(name)]
     names = [name for name in names if all((name, expression) in maps and maps[name, expression].any() for expression in EMOTIONS)]
     return {expression: np.stack([maps[name, expression] for name in names]) for expression in EMOTIONS} if names else {}, names
+
+
+def fold_stacks(maps: Maps, used: pd.DataFrame, names: list[str]) -> dict[str, np.ndarray]:
+    """Return {expression: maps (networks, folds, 275, 224)} of these networks for `similarity.stability`, {} with fewer than FEWEST folds.
+
+    maps, used: of `lime_maps`. Each is scaled by the pictures in it, so that means over folds are the maps of `over_folds`. {} as well
+    where a network lacks a fold's map.
+    """
+    folds = sorted({fold for _, fold, _ in maps})
+    if len(folds) < FEWEST or any((name, fold, expression) not in maps for name in names for fold in folds for expression in EMOTIONS):
+        return {}
+    counts = used.groupby(["network", "fold", "expression"]).size()
+    found = {}
+    for expression in EMOTIONS:
+        shares = np.array([[counts[name, fold, expression] for fold in folds] for name in names], np.float32)
+        shares /= shares.mean(axis=1, keepdims=True)
+        stack = np.stack([[maps[name, fold, expression] for fold in folds] for name in names])
+        found[expression] = stack * shares[:, :, None, None]
+    return found
 
 
 def likeness(maps: Maps, kind: str) -> pd.DataFrame:
@@ -272,6 +317,25 @@ def planted_maps(wanted: LimeEkmanParameters, pictures: fer_pictures.Pictures, j
     return {name: np.mean(maps, axis=0) for name, maps in found.items() if maps}
 
 
+def evidence(methods: Mapping[str, Maps], planted: Mapping[str, np.ndarray], wanted: LimeEkmanParameters) -> pd.DataFrame:
+    """Return how far maps agree with what moved, one row a method, network and fold: means over expressions.
+
+    methods: {"LIME": maps of single folds, …}; planted: of `planted_maps`. Columns: method, then those of `ekman.specific`, and chance (of
+    random segments), corrected (`ekman.corrected`). A control and a twin have the first fold alone, and a mean over folds is sharper than
+    one of them: networks are to be compared on that fold.
+    """
+    moved = {name: ekman.threshold(heat) for name, heat in planted.items()}
+    tables = []
+    for method, maps in methods.items():
+        maps = {key: heat for key, heat in maps.items() if key[2] in moved}
+        if maps:
+            plain = ekman.alignment(maps, moved, draws=wanted.draws, seed=wanted.seed).dropna(subset="corrected")
+            plain = plain.groupby(["network", "fold"])[["chance_segments", "corrected"]].mean().reset_index()
+            plain = plain.rename(columns={"chance_segments": "chance"})
+            tables.append(ekman.specific(maps, moved).merge(plain, on=["network", "fold"], how="left").assign(method=method))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["network", "fold", "method"])
+
+
 def planted_job(item: dict, settings: dict) -> list[list[int]]:
     """Return where one head's expression was planted in its crop: ranks in steps of 1 / planted.STEPS, in a worker process."""
     pictures = fer_pictures.opened(Path(settings["pictures"]))
@@ -295,10 +359,22 @@ def published(wanted: LimeEkmanParameters) -> tuple[published_maps.Published | N
         return None, str(error)
 
 
+def published_split(authors: published_maps.Published, kind: str = "as_coded", seed: int = 0) -> pd.DataFrame:
+    """Return `similarity.split_table` of the authors' maps of all folds: networks trained on ImageNet before, and the others."""
+    before = [name in published_maps.PRETRAINED for name in published_maps.NETWORKS]
+    return similarity.split_table({name: authors.stack(name) for name in EMOTIONS}, before, kind, seed)
+
+
 def verdict_values(authors: published_maps.Published | None) -> dict[str, tuple[float | None, str]]:
-    """Return Table 3's cells worked out from the authors' maps, by claim; None for each where they are not at hand."""
+    """Return what the authors' maps say, by claim, None for each where they are not at hand: Table 3, section 5.4, their README's table."""
     if authors is None:
-        table = published_maps.printed_table_three()
-        return dict.fromkeys(published_maps.claims_measured(table), (None, "published"))
-    found = published_maps.table_three(authors.maps, authors.masks)
-    return {name: (round(value, published_maps.DECIMALS), "published") for name, value in published_maps.claims_measured(found).items()}
+        return dict.fromkeys((name for name in claims.load("lime_ekman") if name.startswith(("table_three_", "dendrogram_", "fold_mean_"))
+                              and not name.endswith("_averages")), (None, "published"))  # fmt: skip
+    split = published_split(authors).set_index("expression")
+    found = published_maps.claims_measured(published_maps.table_three(authors.maps, authors.masks))
+    for name in HEIGHTS_READ:
+        for group, column in (("pretrained", "height_first"), ("not_pretrained", "height_second")):
+            found[f"dendrogram_{name}_{group}"] = round(float(split.at[name, column]), 3)
+    found["dendrogram_two_clusters"] = float(split["cut_agrees"].mean() - 0.5)
+    found |= published_maps.claims_measured(published_maps.fold_means(authors.maps, authors.masks), "fold_mean")
+    return {name: (value, "published") for name, value in found.items()}

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,7 +57,8 @@ def make(folder: Path, table: pd.DataFrame, side: int) -> dict:
 
 
 class Cut(NamedTuple):
-    """Faces cut from n pictures: found bool (n,), crops uint8 (m, side, side, 3), landmarks (m, 68, 2), {path: why there is none}."""
+    """Faces cut from n pictures: found bool (n,), crops uint8 (m, side, side, …) as the job makes them, landmarks (m, 68, 2), and
+    {path: why there is none}."""
 
     found: np.ndarray
     crops: np.ndarray
@@ -72,13 +73,13 @@ def contents(table: pd.DataFrame) -> str:
 
 
 @contextlib.contextmanager
-def cut(folder: Path, paths: list[str], side: int, what: str) -> Iterator[Cut]:
+def cut(folder: Path, paths: list[str], side: int, what: str, job: Callable | None = None) -> Iterator[Cut]:
     """Find, cut and align the largest face of each picture, in worker processes; a killed call with the same folder goes on.
 
-    what: for the progress line. What the workers wrote into the folder is removed when the block ends well. Raises CollectionError where
-    no face is found at all.
+    what: for the progress line. job: cuts one, in place of `corpus_job`; it writes what it made by `written`. What the workers wrote into
+    the folder is removed when the block ends well. Raises CollectionError where no face is found at all.
     """
-    done = run_all(corpus_job, {path: path for path in paths}, settings={"side": side, "folder": str(folder)},
+    done = run_all(job or corpus_job, {path: path for path in paths}, settings={"side": side, "folder": str(folder)},
                    journal=folder / "faces.jsonl", what=what)  # fmt: skip
     reasons = {path: done[path].error for path in paths if done[path].error}
     if len(reasons) == len(set(paths)):
@@ -93,6 +94,23 @@ def cut(folder: Path, paths: list[str], side: int, what: str) -> Iterator[Cut]:
 
 def corpus_job(path: str, settings: dict) -> str:
     """Find, cut and align the largest face of one picture, in a worker process; returns the name of the file it is written to."""
+    face = located(path)
+    crop, transform, _ = align(face.picture, face.box, settings["side"], face.landmarks, face.points, face.roll)
+    return written(settings["folder"], path, crop, transforms.map_points(face.landmarks, transform))
+
+
+class Located(NamedTuple):
+    """A picture (uint8 RGB) and its largest face: box x, y, width, height, landmarks (68, 2), MTCNN's points or None, roll in degrees."""
+
+    picture: np.ndarray
+    box: tuple
+    landmarks: np.ndarray
+    points: list | None
+    roll: float
+
+
+def located(path: str) -> Located:
+    """Return the largest face of a picture. Raises CollectionError where there is none, PictureError where there is no picture."""
     picture = read_picture(path)
     height, width = picture.shape[:2]
     if height == width <= CUT_OUT:
@@ -104,10 +122,13 @@ def corpus_job(path: str, settings: dict) -> str:
         face = max(faces, key=lambda one: one["width"] * one["height"])
         box, detector = tuple(face[name] for name in ("x", "y", "width", "height")), face["detector"]
         roll, points = face["roll"], face["points"]
-    found = landmarks(picture, box, detector, roll)
-    crop, transform, _ = align(picture, box, settings["side"], found, points, roll)
+    return Located(picture, box, landmarks(picture, box, detector, roll), points, roll)
+
+
+def written(folder: str, path: str, crop: np.ndarray, marks: np.ndarray) -> str:
+    """Write the crop of a picture and its landmarks (68, 2) for `cut` and return the name of the file."""
     name = f"{fingerprints.digest(path)}.npz"
-    np.savez(Path(settings["folder"]) / name, crop=crop, landmarks=transforms.map_points(found, transform).astype(np.float32))
+    np.savez(Path(folder) / name, crop=crop, landmarks=marks.astype(np.float32))
     return name
 
 

@@ -61,6 +61,47 @@ def test_ck_plus_without_its_labels_or_pictures_is_refused(tmp_path):
         fer_corpora.read("ck_plus", tmp_path / "b")
 
 
+def test_sets_unpacked_twice_are_refused(tmp_path):
+    """A sequence, a label or a picture that lies in two folders is named with both, in each corpus: nothing is taken twice."""
+    ck_plus(tmp_path / "ck", {("S005", "001"): "3"})
+    for again, name in (("cohn-kanade-images", "S005_001_00000003.png"), ("Emotion", "S005_001_00000004_emotion.txt")):
+        place = tmp_path / "ck" / again / "S005" / "001"
+        twice = tmp_path / "ck" / "again" / again / "S005" / "001"
+        twice.mkdir(parents=True)
+        (twice / name).write_bytes((place / name).read_bytes())
+        with pytest.raises(CollectionError, match=f"S005 001 is there twice, in .*again/{again}/S005/001.*Delete one"):
+            fer_corpora.read("ck_plus", tmp_path / "ck", frames=3)
+        (twice / name).unlink()
+    assert len(fer_corpora.read("ck_plus", tmp_path / "ck", frames=3)) == 3
+    for place in ("F001/Angry", "F001/Anger"):
+        save(tmp_path / "bu" / place / "000.jpg")
+    with pytest.raises(CollectionError, match="F001 angry is there twice, in 'F001/Anger' and in 'F001/Angry'"):
+        fer_corpora.read("bu_4dfe", tmp_path / "bu")
+    for place in ("jaffe", "copy"):
+        save(tmp_path / "jaffe" / place / "KA.AN1.39.tiff")
+    with pytest.raises(CollectionError, match="ka.an1.39.tiff is there twice, in 'copy' and in 'jaffe'"):
+        fer_corpora.read("jaffe", tmp_path / "jaffe")
+    wsefep(tmp_path / "wsefep", [("AD_1034", "joy")])
+    save(tmp_path / "wsefep" / "copy" / "AD_1034.jpg")
+    with pytest.raises(CollectionError, match="ad_1034 is there twice"):
+        fer_corpora.read("wsefep", tmp_path / "wsefep")
+
+
+@pytest.mark.parametrize(("name", "file", "message"), [
+    ("bu_4dfe", "BU_4DFE/F001/Angry/000.jpg", "give the folder that holds the subjects"), ("bu_4dfe", "Angry/000.jpg", "of its subject"),
+    ("fega", "S01/happy/frontal/1.png", "and no others: move it, or write labels.csv"), ("fega", "all/S01/happy/1.png", "and no others"),
+    ("fega", "happy/1.png", "and no others"), ("fega", "happy/sad/1.png", "and no others"),
+    ("fega", "train/happy/1.png", "'train', which names a part of a split"), ("fega", "happy/Validation/1.png", "'Validation', which"),
+    ("fega", "test_2/happy/1.png", "'test_2', which names a part"),
+])  # fmt: skip
+def test_pictures_in_other_folders_than_expected_are_refused(tmp_path, name, file, message):
+    """Too deep, not deep enough, or in a part of a split: nobody's name would be read off the wrong folder, so that people leak across."""
+    save(tmp_path / file)
+    with pytest.raises(CollectionError, match=message) as error:
+        fer_corpora.read(name, tmp_path)
+    assert file in str(error.value)
+
+
 def test_bu_4dfe_gives_the_middle_of_each_sequence(tmp_path):
     """Of frames 000 to 010 the middle one, or three about it, in numerical order; meshes beside them are passed over."""
     for subject, expression in (("F001", "Angry"), ("M043", "Happy")):

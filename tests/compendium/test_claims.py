@@ -55,3 +55,11 @@ def test_needs_data_says_what_is_needed():
     """A claim that cannot be tested shows a dash and how to get the data."""
     table = claims.compare("sculpture", {"table_one_03": (None, "real")})
     assert table["this run"][0] == "–" and "folder named as the source" in table["note"][0]
+
+
+def test_numbers_have_the_decimals_they_are_compared_by():
+    """Four decimals where the fourth decides, zeros at the end too; else three at most, and thousands in groups."""
+    measured = {"table_three_average_sad": 0.2456, "table_three_average_surprise": 0.26, "table_one_weinet_parameters": 1.728230}
+    table = claims.compare("lime_ekman", {name: (value, "published") for name, value in measured.items()})
+    assert table["paper"].tolist() == ["0.2458", "0.2600", "1.7 million"]
+    assert table["this run"].tolist() == ["0.2456", "0.2600", "1.728 million"]

@@ -60,6 +60,20 @@ def patience(monkeypatch):
     monkeypatch.setattr(compute, "WORKERS_BACK_WITHIN", 120)
 
 
+def kill_one_later(workers, folder):
+    """Kill the first worker's processes once anything (.npz) has been written to the folder; returns the thread that waits for it."""
+
+    def kill():
+        end = time.monotonic() + 120
+        while not list(folder.glob("*.npz")) and time.monotonic() < end:
+            time.sleep(0.02)
+        stop(workers[0])
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread
+
+
 @pytest.fixture
 def cluster(tmp_path_factory):
     """A real Dask scheduler and two workers with nannies, fresh for each test; yields (address, worker processes, scheduler process)."""
@@ -127,6 +141,20 @@ def test_the_number_of_workers_comes_from_the_environment(monkeypatch):
     monkeypatch.setenv("COMPENDIUM_JOBS", "many")
     with pytest.raises(ParameterError, match="'many'"):
         compute._workers(None, 1000)
+
+
+@pytest.mark.parametrize(("asked", "workers"), [
+    ({}, 1), ({"COMPENDIUM_JOBS": "0"}, 1), ({"COMPENDIUM_JOBS": "", "COMPENDIUM_SCHEDULER": ""}, 1), ({"COMPENDIUM_JOBS": "3"}, None),
+    ({"COMPENDIUM_JOBS": "0", "COMPENDIUM_SCHEDULER": "tcp://127.0.0.1:9"}, None),
+])  # fmt: skip
+def test_work_that_takes_all_cores_goes_alone_unless_somebody_asks(monkeypatch, asked, workers):
+    """JOBS=0, which make always passes on, asks for nothing; a number of processes or a scheduler does, and then counts."""
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    assert compute.alone_unless_asked() == workers
+    monkeypatch.setenv("COMPENDIUM_JOBS", "many")
+    with pytest.raises(ParameterError, match="'many'"):
+        compute.alone_unless_asked()
 
 
 def test_workers_asked_for_beat_the_scheduler_of_the_environment(monkeypatch):

@@ -1,8 +1,7 @@
 """LIME: lime's own numbers, standard errors that hold, samples that need fewer, maps of what is truly used, many pictures resumably."""
 
 import gc
-import threading
-import time
+import logging
 import weakref
 from itertools import combinations
 
@@ -19,7 +18,7 @@ from sklearn.metrics import pairwise_distances
 from lib.compendium.errors import CompendiumError, ParameterError, PictureError, WeightsError
 from lib.explain import lime
 from lib.faces.detectors import silent
-from tests.compendium.test_compute import cluster, plain_environment, stop  # noqa: F401 (fixtures)
+from tests.compendium.test_compute import cluster, kill_one_later, plain_environment  # noqa: F401 (fixtures)
 
 with silent():
     import keras
@@ -648,6 +647,28 @@ def test_many_pictures_are_explained_resumably(study):
     assert changed == set(table["file"][:2]) and lime.read(folder / table["file"][1])[0].samples == 100
 
 
+@pytest.mark.parametrize(("jobs", "workers"), [("0", 1), ("2", None)])
+def test_explanations_stay_in_this_process_unless_asked(study, monkeypatch, jobs, workers):
+    """With JOBS=0, as make calls it, no worker process loads the network again; with JOBS=2 two do."""
+    network, pictures, folder = study
+    asked = []
+    monkeypatch.setenv("COMPENDIUM_JOBS", jobs)
+    monkeypatch.delenv("COMPENDIUM_SCHEDULER", raising=False)
+    monkeypatch.setattr(lime, "run_all", lambda job, items, **more: asked.append(more["workers"]) or {})
+    lime.explain_all(network, pictures, folder, **OPTIONS)
+    assert asked == [workers]
+
+
+def test_many_networks_in_one_process_are_no_mistake(caplog):
+    """TensorFlow's warning that functions are compiled again, once a network, reaches no reader; others do."""
+    said = logging.getLogger("tensorflow")
+    said.addHandler(caplog.handler)
+    for text in ("5 out of the last 13 calls to <function f> triggered tf.function retracing.", "something else"):
+        said.warning(text)
+    said.removeHandler(caplog.handler)
+    assert {record.getMessage() for record in caplog.records} == {"something else"}
+
+
 def test_other_settings_get_other_files(study):
     """More samples, another seed, another network under the same name: no old file is taken for a new one."""
     network, pictures, folder = study
@@ -698,7 +719,7 @@ def test_local_processes_and_a_dask_cluster_that_loses_a_worker_give_the_same(st
     pictures = {f"{key}, {turn}": where for turn in range(4) for key, where in pictures.items()}
     alone = lime.explain_all(network, pictures, folder / "alone", **OPTIONS)
     address, workers, _ = cluster
-    killed = _kill_one_later(workers, folder / "dask")
+    killed = kill_one_later(workers, folder / "dask")
     elsewhere = {"dask": {"scheduler": address}, "two": {"workers": 2}}
     for name, where in elsewhere.items():
         table = lime.explain_all(network, pictures, folder / name, **OPTIONS, **where)
@@ -708,17 +729,3 @@ def test_local_processes_and_a_dask_cluster_that_loses_a_worker_give_the_same(st
             found, expected = lime.read(folder / name / ours)[0], lime.read(folder / "alone" / theirs)[0]
             assert found.coefficients == pytest.approx(expected.coefficients, abs=1e-6) and found.samples == expected.samples
     killed.join()
-
-
-def _kill_one_later(workers, folder):
-    """Kill one worker's processes once the first explanation of the folder is written."""
-
-    def kill():
-        end = time.monotonic() + 120
-        while not list(folder.glob("*.npz")) and time.monotonic() < end:
-            time.sleep(0.02)
-        stop(workers[0])
-
-    thread = threading.Thread(target=kill)
-    thread.start()
-    return thread

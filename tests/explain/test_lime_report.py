@@ -9,7 +9,7 @@ import pytest
 
 from lib.explain import ekman, lime, lime_report, published_maps, similarity
 from lib.explain.lime_report import EMOTIONS, GUESSING, LEVELS
-from lib.explain.lime_study import SHUFFLED
+from lib.explain.lime_study import SHUFFLED, TWIN
 from lib.networks.fer_nets import TITLES
 from tests.explain import lime_world
 
@@ -86,10 +86,22 @@ def test_chosen_pictures_in_words():
     """Explanations that were made and the pictures they are of; the group that offered least; the first reason of those that failed."""
     counts = pd.DataFrame([("songnet", 0, "fear", 3, 3, 5), ("songnet", 1, "fear", 0, 0, 5), ("songnet", 0, "sad", 9, 5, 5)],
                           columns=["network", "fold", "expression", "predicted", "chosen", "asked"])  # fmt: skip
-    explained = pd.DataFrame({"face_id": ["a", "a", "b", "c"], "error": ["", "", "", "PictureError: one segment"]})
+    explained = pd.DataFrame({"face_id": ["a", "a", "b", "c"], "error": ["", "", "", "PictureError: one segment"], "landmarks": True,
+                              "picture": ["a.png", "a.png", "b.png", "c.png"]})  # fmt: skip
     said(lime_report.chosen_sentence(counts, explained), "**3 explanations** of 2 pictures", "2 of 3 groups have fewer than the 5 asked",
          "SongNet in fold 1 says fear of 0 pictures", "1 failed, the first because: PictureError: one segment")  # fmt: skip
     assert lime_report.chosen_sentence(counts[2:], explained[:3]) == "**3 explanations** of 2 pictures."
+    unmarked = explained[:3].assign(landmarks=[False, False, True])
+    said(lime_report.chosen_sentence(counts[2:], unmarked), "1 of these pictures have no landmarks", "in no mean map: a.png")
+
+
+def test_pictures_left_out_in_words():
+    """Each reason with how many and which files, a few of them by name; nothing where none was left out."""
+    table = pd.DataFrame({"file": list("abcdef"), "reason": ["CollectionError: no face found"] * 5 + ["the same picture as another one"]})
+    said(lime_report.left_out_sentence(table), "6 pictures were left out: no face found (5: a, b, c and 2 more); the same picture as",
+         "another one (1: f).")  # fmt: skip
+    assert lime_report.left_out_sentence(table[5:]) == "1 picture was left out: the same picture as another one (1: f)."
+    assert lime_report.left_out_sentence(table[:0]) == ""
 
 
 # ---- single explanations
@@ -110,22 +122,21 @@ def explained(tmp_path):
             one = lime.Explanation(found, found, found[0], found[0], found[0], 80, 0.9)
             np.savez(path, segments=parts.astype(np.uint16), **one._asdict())
             name = EMOTIONS[number % 6]
-            rows.append((network, 0, name, made.table["face_id"][number], "happy" if number == 0 else name, str(path), ""))
-    return made, pd.DataFrame(rows, columns=["network", "fold", "expression", "face_id", "true", "path", "error"])
+            rows.append((network, 0, name, made.table["face_id"][number], "happy" if number == 0 else name, str(path), "", number != 5))
+    return made, pd.DataFrame(rows, columns=["network", "fold", "expression", "face_id", "true", "path", "error", "landmarks"])
 
 
 def test_steps_are_shown_for_one_picture_an_expression(explained):
     """The best network that has all expressions; told rightly where there is one; landmarks and an explanation are needed."""
     made, table = explained
-    networks = SimpleNamespace(pictures=made)
-    shown = lime_report.steps(networks, table, accuracies(songnet=0.5, vgg16=0.9, control=0.99))
+    shown = lime_report.steps(table, accuracies(songnet=0.5, vgg16=0.9, control=0.99))
     assert shown["expression"].tolist() == list(EMOTIONS) and set(shown["network"]) == {"songnet"}
     assert shown["face_id"][0] == made.table["face_id"][6]  # row 0 was told wrongly
     assert shown["face_id"][5] == made.table["face_id"][11]  # row 5 has no landmarks
     failed = table.assign(error=np.where(table["expression"] == "fear", "failed", ""))
-    assert lime_report.steps(networks, failed, accuracies(vgg16=0.9, songnet=0.5))["network"].tolist() == ["songnet"] * 5
+    assert lime_report.steps(failed, accuracies(vgg16=0.9, songnet=0.5))["network"].tolist() == ["songnet"] * 5
     two = table[table["expression"].isin(["happy", "sad"])]
-    assert set(lime_report.steps(networks, two, accuracies(songnet=0.5, vgg16=0.9))["network"]) == {"vgg16"}
+    assert set(lime_report.steps(two, accuracies(songnet=0.5, vgg16=0.9))["network"]) == {"vgg16"}
 
 
 @pytest.mark.parametrize("triangulation", ["as_published", "as_coded"])
@@ -139,7 +150,7 @@ def test_steps_as_a_figure(explained, triangulation):
     assert axes[0].get_ylabel() == "angry\n(is happy)" and axes[6].get_ylabel() == "sad"
     shapes = [axis.images[-1].get_array().shape[:2] for axis in axes[:6]]
     assert shapes == [(32, 32)] * 4 + [(275, 224)] * 2 and axes[3].images[1].get_array().max() == 1
-    empty = lime_report.steps(networks, table.assign(error="failed"), accuracies(songnet=0.5))
+    empty = lime_report.steps(table.assign(error="failed"), accuracies(songnet=0.5))
     assert "No picture" in drawn(lime_report.steps_figure(networks, empty, triangulation))[0].texts[0].get_text()
 
 
@@ -158,100 +169,149 @@ def test_chance_of_an_explanation_in_words():
 # ---- agreement
 
 
-def aligned(*networks, ceiling=None, shift=0.0):
-    """Return a table of `ekman.alignment` for made-up maps: a rectangle that covers more of its mask from network to network."""
-    canvas = np.zeros(ekman.SHAPE, np.float32)
-    masks = {name: canvas.astype(bool) for name in EMOTIONS}
+CANVAS = np.zeros(ekman.SHAPE, np.float32)
+MASKS = {name: CANVAS.astype(bool) for name in EMOTIONS}
+for place, name in enumerate(EMOTIONS):
+    MASKS[name][20 + 40 * place:70 + 40 * place, 20:120] = True
+
+
+def looking(*networks, folds=None, shift=0):
+    """Return made-up maps: a rectangle in the expression's rows that covers more of its mask from network to network; the control's rows
+    are those of the next expression but one, and so on."""
     heats = {}
     for place, name in enumerate(EMOTIONS):
-        masks[name] = masks[name].copy()
-        masks[name][20 + 10 * place:120 + 10 * place, 20:120] = True
         for number, network in enumerate(networks):
-            heat = canvas + 0.01
-            heat[20 + 10 * place:120 + 10 * place, 100 - 20 * number:200 - 20 * number] = 1
-            heats[network, name] = np.roll(heat, int(shift), axis=1)
-    return ekman.alignment(heats, masks, ceiling, draws=30)
+            heat = CANVAS + 0.01
+            start = 20 + 40 * (place if network != CONTROL else (place * 2 + 1) % 7 % 6)
+            heat[start:start + 50, 100 - 20 * number:200 - 20 * number] = 1
+            for fold in folds or [None]:
+                heats[(network, name) if fold is None else (network, fold, name)] = np.roll(heat, shift + 3 * (fold or 0), axis=1)
+    return heats
 
 
-CEILING = dict.fromkeys(EMOTIONS, 0.8)
+def aligned(*networks, exact=None):
+    """Return a table of `ekman.alignment` for made-up maps."""
+    return ekman.alignment(looking(*networks), MASKS, exact, draws=30)
+
+
+EXACT = dict.fromkeys(EMOTIONS, 0.8)
 
 
 def test_overlap_as_a_figure():
-    """A panel an expression; dots, chance levels and the ceiling lie where the table says and within sight; rings of a second method."""
-    table = aligned("songnet", "vgg16", CONTROL, ceiling=CEILING)
-    second = aligned("songnet", "xception", shift=30)
-    figure = lime_report.alignment_figure(table, second)
+    """A panel an expression; dots, chance levels and what a map of exactly what moved reaches lie where the table says and within sight."""
+    table = aligned("songnet", "vgg16", CONTROL, exact=EXACT)
+    figure = lime_report.alignment_figure(table)
     axes = drawn(figure)
     assert [axis.get_title() for axis in axes] == list(EMOTIONS)
     assert [label.get_text() for label in axes[0].get_yticklabels()] == ["SongNet", "VGG16", "SongNet (shuffled)"]
     first = axes[0].lines[0]
     assert first.get_xdata() == [table["iou"][0]] and first.get_ydata() == [0]
-    assert axes[0].get_xlim()[1] > 0.8 and any(list(line.get_xdata()) == [0.8, 0.8] for line in axes[0].lines)
-    (rings,) = [line for line in axes[0].lines if line.get_color() == "none"]
-    assert rings.get_xdata() == pytest.approx([second["iou"][0]]) and rings.get_ydata() == [0]  # networks without LIME maps have no row
+    assert axes[0].get_xlim()[1] > 0.8 and any(list(line.get_xdata()) == pytest.approx([0.8, 0.8]) for line in axes[0].lines)
     words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert words == ["LIME", "Grad-CAM", *(f"{word}, same area" for _, word in LEVELS.values()), "what moved, known exactly"]
+    assert words == ["LIME", *(f"{word}, same area" for _, word in LEVELS.values()), "exactly what moved"]
+
+
+def test_a_map_that_finds_nothing_is_no_dot():
+    """It is called no map, and has neither overlap nor chance to draw; sentences leave it out."""
+    heats = looking("songnet", "vgg16")
+    heats["vgg16", "fear"] = CANVAS
+    table = ekman.alignment(heats, MASKS, draws=30)
+    axes = drawn(lime_report.alignment_figure(table))
+    assert [text.get_text() for text in axes[EMOTIONS.index("fear")].texts] == ["no map"]
+    assert len(axes[EMOTIONS.index("fear")].lines) == len(axes[0].lines) - 4
+    said(lime_report.alignment_sentence(table, "our networks"), f"**{table.loc[table['area'] > 0, 'iou'].mean():.3f}**", "of 11 maps")
+    nothing = ekman.alignment({("songnet", "fear"): CANVAS}, MASKS, draws=30)
+    assert lime_report.alignment_sentence(nothing, "our networks") == "None of our networks has a map."
+    drawn(lime_report.alignment_figure(nothing))
 
 
 @pytest.mark.parametrize("table", [aligned("songnet"), aligned(CONTROL, "vgg16").iloc[1:],
-                                   aligned("vgg16", ceiling={"sad": 0.5, "fear": np.nan})])  # fmt: skip
+                                   aligned("vgg16", exact={"sad": 0.5, "fear": np.nan})])  # fmt: skip
 def test_overlap_with_gaps_as_a_figure(table):
-    """One network, a map that is missing, ceilings known of some expressions or none: everything else is drawn."""
+    """One network, a map that is missing, exact maps of some expressions or none: everything else is drawn."""
     figure = lime_report.alignment_figure(table)
     assert len(drawn(figure)) == 6
     words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert ("what moved, known exactly" in words) == (table["ceiling"] < 1).any() and "Grad-CAM" not in words
+    assert ("exactly what moved" in words) == table["exact"].notna().any()
 
 
 def test_overlap_in_words():
-    """Means of the networks that learned, how many beat an ellipse, and the way from chance to the ceiling where there is one."""
-    table = aligned("songnet", "vgg16", CONTROL, ceiling=CEILING)
-    learned = table[table["network"] != CONTROL]
-    means = learned[["iou", "chance_segments", "chance_face", "chance_centre", "corrected"]].mean()
+    """Means of the networks that learned, the control's beside them, how many beat an ellipse, and where a prior beats an exact map."""
+    table = aligned("songnet", "vgg16", CONTROL, "songnet" + TWIN, exact=EXACT)
+    learned = table[table["network"].isin(["songnet", "vgg16"])]
+    means = learned[["iou", "chance_segments", "chance_face", "chance_centre"]].mean()
     beaten = int((learned["iou"] > learned["chance_centre"]).sum())
     text = lime_report.alignment_sentence(table, "our networks")
     said(text, "The maps of our networks", f"**{means['iou']:.3f}**", f"reach {means['chance_segments']:.3f}",
-         f"maps {means['chance_face']:.3f}", f"canvas {means['chance_centre']:.3f}: {beaten} of 12 maps", "would reach 0.800",
-         f"come {means['corrected']:+.2f} of the way")  # fmt: skip
-    assert f"{table['iou'].mean():.3f}" not in text  # of the control too
+         f"maps {means['chance_face']:.3f}", f"canvas {means['chance_centre']:.3f}: {beaten} of 12 maps",
+         "would reach 0.800 with these masks.",
+         f"shuffled labels by {table.loc[table['network'] == CONTROL, 'iou'].mean():.3f}")  # fmt: skip
     alone = lime_report.alignment_sentence(aligned("songnet"), "the authors")
     said(alone, "of 6 maps beat the ellipse")
-    assert "moved" not in alone
-    # A ceiling that is not above chance corrects nothing.
-    low = lime_report.alignment_sentence(aligned("songnet", ceiling=dict.fromkeys(EMOTIONS, 0.01)), "the authors")
-    said(low, "beat the ellipse")
+    assert "moved" not in alone and "shuffled" not in alone
+    passed = lime_report.alignment_sentence(aligned("songnet", exact=EXACT | {"sad": 0.001}), "the authors")
+    said(passed, "in sad one that knows nothing of the expression passes even that")
 
 
-def test_agreement_with_what_moved():
-    """Means over expressions by method; best, last and control in words; each network and expression as a dot."""
-    tables = {"LIME": aligned("songnet", "vgg16", CONTROL), "Grad-CAM": aligned("songnet", "vgg16", shift=30)}
-    found = lime_report.evidence_table(tables)
-    assert found["network"].tolist() == ["songnet", "vgg16", CONTROL, "songnet", "vgg16"] and (found["expressions"] == 6).all()
-    mine = tables["LIME"].query("network == 'vgg16'")
-    row = found.iloc[1]
-    assert row["corrected"] == pytest.approx(mine["corrected"].mean()) and row["beyond_chance"] == (mine["p"] < 0.05).sum()
-    assert row["iou"] == pytest.approx(mine["iou"].mean()) and row["chance"] == pytest.approx(mine["chance_segments"].mean())
-    said(lime_report.evidence_sentence(found), f"By LIME, **VGG16** agrees most with what moved: {row['corrected']:+.2f}",
-         f"beyond chance in {row['beyond_chance']} of 6", f"; SongNet least: {found['corrected'][0]:+.2f}",
-         f"shuffled labels gets {found['corrected'][2]:+.2f} ({found['beyond_chance'][2]} of 6",
-         f"By Grad-CAM the same network gets {found['corrected'][4]:+.2f}")  # fmt: skip
-    axes = drawn(lime_report.evidence_figure(tables))
+def evidence(*networks, folds=(0, 1), shift=0):
+    """Return a table as of `lime_study.evidence` for one method."""
+    found = ekman.specific(looking(*networks, folds=folds, shift=shift), MASKS)
+    return found.assign(method="LIME", chance=0.1, corrected=0.2)[lambda table: (table["network"] != CONTROL) | (table["fold"] == 0)]
+
+
+def test_what_is_the_expressions_own_in_words():
+    """Own and others' overlap of the networks that learned, best and least with p, how many are beyond chance; of the first fold."""
+    found = evidence("songnet", "vgg16", CONTROL, "songnet" + TWIN)
+    first = found[found["fold"] == 0].set_index("network")
+    learned = first.loc[["songnet", "vgg16"]]
+    text = lime_report.specific_sentence(found, "what moved")
+    said(text, f"With what moved maps overlap by **{learned['own'].mean():.3f}**", f"by {learned['others'].mean():.3f} where it is another",
+         f"VGG16 tells them apart best, {first.loc['vgg16', 'specific']:+.3f} (p = 0.001)",
+         f"SongNet least, {first.loc['songnet', 'specific']:+.3f}",
+         "2 of 2 networks are beyond", f"shuffled labels gets {first.loc[CONTROL, 'specific']:+.3f} (p = {first.loc[CONTROL, 'p']:.3f})",
+         "its maps know nothing of them")  # fmt: skip
+    lucky = found.assign(p=np.where(found["network"] == CONTROL, 0.01, 0.5))
+    said(lime_report.specific_sentence(lucky, "what moved"), "0 of 2 networks are beyond", "5% of such networks come out so by chance")
+    whole = lime_report.specific_sentence(ekman.specific(looking("songnet"), MASKS), "the masks")
+    said(whole, "With the masks maps overlap by", "1 of 1 networks is beyond")
+    assert "least" not in whole and "shuffled" not in whole
+    few = {key: heat for key, heat in looking("songnet").items() if key[1] in EMOTIONS[:3]}
+    said(lime_report.specific_sentence(ekman.specific(few, MASKS), "the masks"), "No network has maps of at least 4 expressions")
+
+
+def test_what_another_method_says_in_words():
+    """Of a second method how many networks are beyond chance, and of whom it has no maps."""
+    other = ekman.specific({key: heat * (key[0] != "vgg16" or key[2] in EMOTIONS[:3]) * (key[0] != "weinet") for key, heat in
+                            looking("songnet", "vgg16", "weinet", folds=[0]).items()}, MASKS).assign(method="Grad-CAM")  # fmt: skip
+    found = pd.concat([evidence("songnet", "vgg16", "weinet", CONTROL), other], ignore_index=True)
+    said(lime_report.evidence_sentence(found), "By LIME. With what moved maps overlap by", "By Grad-CAM 1 of 1 is beyond that",
+         "nothing can be said of VGG16 (maps of 3 expressions only), WeiNet (no map)")  # fmt: skip
+    assert lime_report.evidence_sentence(found[:0]) == "No network has a map, so nothing can be said of what moved."
+
+
+def test_what_is_the_expressions_own_as_a_figure():
+    """A panel a method, a row a network: own and others' overlap and chance where the table says, p of the first fold; no map is said."""
+    found = pd.concat([evidence("songnet", "vgg16", CONTROL), evidence("songnet").assign(method="Grad-CAM", own=np.nan, expressions=2)])
+    axes = drawn(lime_report.specific_figure(found, "what moved"))
     assert [axis.get_title() for axis in axes] == ["LIME", "Grad-CAM"]
-    assert sorted(axes[0].lines[2].get_xdata()) == pytest.approx(sorted(mine["corrected"]))
-    assert axes[0].lines[3].get_xdata() == pytest.approx([row["corrected"]] * 2)
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["SongNet", "VGG16", "SongNet (shuffled)"]
+    row, (gap, others, own, chance, *_) = found.iloc[0], axes[0].lines
+    assert list(gap.get_xdata()) == [row["others"], row["own"]] and list(gap.get_ydata()) == [0, 0]
+    assert (others.get_xdata(), own.get_xdata(), chance.get_xdata()) == ([row["others"]], [row["own"]], [0.1])
+    assert [text.get_text() for text in axes[0].texts] == [f"p = {p:.3f}" for p in found[found["fold"] == 0]["p"][:3]]
+    assert [text.get_text() for text in axes[1].texts] == ["maps of 2 expressions only"]
+    (alone,) = drawn(lime_report.specific_figure(ekman.specific(looking("songnet", "vgg16"), MASKS), "the masks"))
+    assert len(alone.texts) == 2 and len(alone.lines) == 6 and alone.get_title() == ""
 
 
-def test_agreement_of_one_network_alone():
-    """One network, one method, no control; and networks whose agreement cannot be told."""
-    tables = {"LIME": aligned("songnet")}
-    found = lime_report.evidence_table(tables)
-    text = lime_report.evidence_sentence(found)
-    said(text, "By LIME, **SongNet** agrees most")
-    assert "least" not in text and "shuffled" not in text and "Grad-CAM" not in text
-    assert len(drawn(lime_report.evidence_figure(tables))) == 1
-    unknown = pd.concat([found, found.assign(network="vgg16", corrected=np.nan)])
-    said(lime_report.evidence_sentence(unknown), "**SongNet**")
-    said(lime_report.evidence_sentence(found.assign(corrected=np.nan)), "Nothing is known")
+def test_who_is_compared_in_words():
+    """Who lacks a map is named with the expressions; too few networks or folds say what they cannot tell; else nothing is said."""
+    maps = looking("songnet", "vgg16", "weinet", CONTROL) | {("vgg16", "fear"): CANVAS}
+    del maps["vgg16", "sad"]
+    said(lime_report.compared_sentence(maps, ["songnet", "weinet"], 2), "VGG16 is left out: it has no map of fear, sad.",
+         "Of 2 networks there is no tree to draw")  # fmt: skip
+    said(lime_report.compared_sentence(maps, ["songnet", "weinet", "vgg16"], 2), "With 2 folds it cannot be asked how firm a branch is")
+    assert lime_report.compared_sentence(maps, ["songnet", "weinet", "vgg16"], 3) == ""
 
 
 # ---- the authors' own maps
@@ -272,7 +332,8 @@ def test_table_three_in_words(cells):
     row = cells[(cells["network"] == "silnet") & (cells["expression"] == "average")].iloc[0]
     whole = cells[(cells["network"] == "average") & (cells["expression"] == "average")].iloc[0]
     said(text, "**11 of 12 rows**", f"SilNet's does not: the maps give {row['found']:.4f} on average where {row['printed']:.4f} is printed",
-         f"mean of all is {whole['found']:.4f}, printed {whole['printed']:.4f}", "10 of 10 cells follow")  # fmt: skip
+         "and 0 of 7 averages over networks differ", f"mean of all is {whole['found']:.4f}, printed {whole['printed']:.4f}",
+         "10 of 10 cells follow")  # fmt: skip
     whole = lime_report.table_three_sentence(cells.assign(same=True), cells)
     said(whole, "**12 of 12 rows**", "89 of 91 cells")
     assert "does not" not in whole
@@ -307,11 +368,11 @@ def test_the_split_in_words():
 
 def test_likeness_is_drawn_and_said_by_what_differs():
     """A row of rings for each thing that differs; the sentence says whether the seed matters as much as the network."""
-    table = pd.DataFrame([("seed", "a", "b", 0.9), ("network", "a", "c", 0.4), ("network", "b", "c", 0.2), ("labels", "a", "d", 0.1)],
+    table = pd.DataFrame([("seed", "vgg16", "b", 0.9), ("network", "a", "c", 0.4), ("network", "b", "c", 0.2), ("labels", "a", "d", 0.1)],
                          columns=["differs", "first", "second", "correlation"])  # fmt: skip
     axis = lime_report.likeness_figure(table).axes[0]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["the seed alone", "the network", "right or shuffled labels"]
     said = lime_report.likeness_sentence(table)
-    assert "0.90 where the seed alone" in said and "0.30 where the network" in said and "closer to its own map" in said
+    assert "0.90 where the seed alone" in said and "0.30 where the network" in said and "VGG16 stays closer to its own map" in said
     table.loc[0, "correlation"] = 0.31
-    assert "about as much as another network" in lime_report.likeness_sentence(table)
+    assert "the map of VGG16 about as much as another network" in lime_report.likeness_sentence(table)

@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 from lib.collections import fer_corpora
-from lib.compendium import kept
-from lib.compendium.errors import CollectionError, ParameterError
-from lib.explain import cam, ekman, lime, lime_study, published_maps, standardise
+from lib.compendium import claims, kept
+from lib.compendium.errors import CollectionError, ParameterError, PictureError
+from lib.explain import cam, ekman, lime, lime_study, published_maps, similarity, standardise
 from lib.explain.lime_study import SHUFFLED
 from lib.networks import fer_nets
 from lib.published import tables
 from lib.training import fer_pictures, fer_study
+from tests.compendium.test_compute import cluster, kill_one_later, plain_environment  # noqa: F401 (fixtures)
 from tests.explain import lime_world, published
 from tests.explain.lime_world import BROKEN, EMOTIONS, HALF
 
@@ -42,7 +43,7 @@ def study(tmp_path_factory):
 def test_pictures_come_from_corpora_or_from_the_atelier(tmp_path, monkeypatch):
     """Corpora that are given are read, at the side of the finest network; without any the atelier's people stand in."""
     asked = []
-    monkeypatch.setattr(fer_corpora, "gather", lambda folders: folders)
+    monkeypatch.setattr(fer_corpora, "gather", lambda folders, frames: (folders, frames))
     monkeypatch.setattr(fer_pictures, "corpus_pictures", lambda table, side: asked.append((table, side)))
     monkeypatch.setattr(fer_pictures, "atelier_pictures", lambda people, seed: asked.append((people, seed)))
     lime_study.pictures_of(lime_world.wanted(people=12, people_seed=5))
@@ -50,7 +51,9 @@ def test_pictures_come_from_corpora_or_from_the_atelier(tmp_path, monkeypatch):
     given = {"jaffe": str(tmp_path), "fega": str(tmp_path / "fega")}
     for networks, side, finest in ((["silnet", "vgg16"], 0, 224), (["silnet", "weinet"], 0, 150), (["weinet", "xception"], 64, 71)):
         lime_study.pictures_of(lime_world.wanted(networks=networks, side=side, **given))
-        assert asked.pop() == ({name: Path(folder) for name, folder in given.items()}, finest)
+        assert asked.pop() == (({name: Path(folder) for name, folder in given.items()}, 3), finest)
+    lime_study.pictures_of(lime_world.wanted(frames=7, **given))
+    assert asked.pop()[0][1] == 7
 
 
 def test_each_network_is_trained_as_it_says(tmp_path, monkeypatch):
@@ -68,6 +71,19 @@ def test_each_network_is_trained_as_it_says(tmp_path, monkeypatch):
     lime_study.trained(lime_world.wanted(networks=["silnet"], side=0, epochs=0, rate=0, controls=False), made)
     whole = asked[3].complete()
     assert len(asked) == 4 and (whole.side, whole.epochs, whole.rate, whole.momentum) == (150, 10, 1e-4, None)
+
+
+@pytest.mark.parametrize(("jobs", "scheduler", "workers"), [("0", "", 1), ("2", "", None), ("0", "tcp://127.0.0.1:9", None)])
+def test_trainings_go_where_the_user_sends_them(tmp_path, monkeypatch, jobs, scheduler, workers):
+    """One after the other where nobody asks for more; JOBS and SCHEDULER reach every training, twins and control too."""
+    asked = []
+    sweep = fer_study.sweep
+    monkeypatch.setattr(fer_study, "train_job", lime_world.job)
+    monkeypatch.setattr(fer_study, "sweep", lambda *args, workers: asked.append(workers) or sweep(*args, workers=1))
+    monkeypatch.setenv("COMPENDIUM_JOBS", jobs)
+    monkeypatch.setenv("COMPENDIUM_SCHEDULER", scheduler)
+    lime_study.trained(lime_world.wanted(twins=1), lime_world.pictures(tmp_path))
+    assert asked == [workers] * 3
 
 
 def test_networks_and_their_control_are_told_apart(study):
@@ -113,6 +129,9 @@ def test_a_failed_training_costs_its_own_rows(tmp_path, monkeypatch):
 def test_explanations_find_the_square(study):
     """Each chosen picture has an explanation of its own network, whose strongest segment is the square that says the expression."""
     _, networks, chosen, explained, _ = study
+    table = networks.pictures.table.set_index("face_id")
+    assert explained["picture"].tolist() == table.loc[explained["face_id"], "file"].tolist()
+    assert explained["landmarks"].eq(explained["face_id"] != networks.pictures.table["face_id"][UNMARKED]).all()
     assert explained[chosen.columns.tolist()].equals(chosen) and (explained["error"] == "").all() and (explained["samples"] == 80).all()
     for _, row in explained.iterrows():
         found, parts = lime.read(Path(row["path"]))
@@ -153,14 +172,27 @@ def test_a_picture_that_cannot_be_explained_is_a_row_with_its_reason(study, tmp_
     assert sorted(again["face_id"]) == sorted(set(chosen["face_id"]) - {bad})
 
 
-def test_no_pictures_are_no_explanations(study, tmp_path):
-    """Where no network names any expression, tables are empty but have their columns."""
+def test_a_study_without_any_map_stops_with_the_reason(study, tmp_path, monkeypatch):
+    """Faces without landmarks, failures, or a control alone leave nothing to show: how many of each there are, and why the first failed."""
     wanted, networks, chosen, explained, _ = study
-    none = lime_study.explained(wanted, networks, chosen[:0], tmp_path)
-    assert len(none) == 0 and set(none) == set(explained)
-    maps, inside = lime_study.lime_maps(wanted, networks, none)
+    unmarked = networks.pictures.table["face_id"][UNMARKED]
+    only = chosen[chosen["face_id"] == unmarked][:1]
+    with pytest.raises(PictureError, match="Of 1 explanations 0 failed and 1 are of faces without landmarks"):
+        lime_study.explained(wanted, networks, only, tmp_path)
+    with pytest.raises(PictureError, match="Of 0 explanations"):
+        lime_study.explained(wanted, networks, chosen[chosen["network"] == CONTROL][:3], tmp_path)
+    monkeypatch.setattr(lime, "segments", lambda given, *args: np.zeros(given.shape[:2], int))
+    with pytest.raises(PictureError, match="Of 2 explanations 2 failed and 0 are .* that failed: PictureError: The picture has one"):
+        lime_study.explained(wanted, networks, chosen[chosen["face_id"] != unmarked][:2], tmp_path)
+
+
+def test_no_pictures_are_no_maps(study, tmp_path):
+    """Of no explanation there is no map, and tables have their columns."""
+    wanted, networks, _, explained, _ = study
+    maps, inside = lime_study.lime_maps(wanted, networks, explained[:0])
     assert maps == {} and len(inside) == 0 and "face_id" in inside and lime_study.stacks({}) == ({}, [])
-    assert len(lime_study.explained_again(wanted, networks, none, tmp_path)) == 0
+    assert len(lime_study.explained_again(wanted, networks, explained[:0], tmp_path)) == 0
+    assert lime_study.evidence({"LIME": {}}, lime_world.masks(), wanted).empty
 
 
 def test_explained_again_compares_each_picture_with_itself(study):
@@ -183,6 +215,37 @@ def test_explained_again_compares_each_picture_with_itself(study):
     assert len(lime_study.explained_again(wanted.model_copy(update={"again": 0}), networks, explained, work)) == 0
 
 
+def tables_of(wanted, folder, made):
+    """Return all tables of a study from its trainings to its evidence, without where things lie."""
+    networks = lime_study.trained(wanted, made)
+    chosen = fer_study.chosen(networks.predictions, wanted.per_expression, wanted.seed).table
+    explained = lime_study.explained(wanted, networks, chosen, folder)
+    maps, used = lime_study.lime_maps(wanted, networks, explained)
+    planted = {name: mask.astype(np.float32) for name, mask in lime_world.masks().items()}
+    return {
+        "trainings": networks.trainings.drop(columns="folder"), "predictions": networks.predictions,
+        "explained": explained.drop(columns="path"), "again": lime_study.explained_again(wanted, networks, explained, folder),
+        "alignment": ekman.alignment(lime_study.over_folds(maps, used), lime_world.masks(), draws=wanted.draws),
+        "evidence": lime_study.evidence({"LIME": maps}, planted, wanted), "likeness": lime_study.likeness(maps, "as_coded"),
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_that_loses_a_worker_gives_the_same_tables(tmp_path, monkeypatch, cluster):  # noqa: F811
+    """Two workers train and explain, one of them is killed midway: every table is that of one process, whole numbers and words exactly."""
+    monkeypatch.setattr(fer_study, "train_job", lime_world.job)
+    made, wanted = lime_world.pictures(tmp_path), lime_world.wanted(networks=["weinet", "silnet"])
+    alone = tables_of(wanted, tmp_path / "alone", made)
+    address, workers, _ = cluster
+    monkeypatch.setenv("COMPENDIUM_SCHEDULER", address)
+    killed = kill_one_later(workers, tmp_path / "dask" / "explanations")
+    elsewhere = tables_of(wanted, tmp_path / "dask", made)
+    killed.join()
+    assert workers[0].poll() is not None
+    for name, table in alone.items():
+        pd.testing.assert_frame_equal(elsewhere[name], table, rtol=0, atol=1e-3 if name in ("explained", "again") else 1e-6)
+
+
 # ---- maps on the standard face
 
 
@@ -203,13 +266,21 @@ def test_maps_are_means_of_faces_with_landmarks(study):
     assert np.mean(np.abs(maps[key] - expected) < 1e-6) > 0.99  # but for pixels half-way
 
 
-def test_folds_count_alike_and_the_control_is_left_out(study):
-    """The map of a network is the mean over its folds; networks without a map of some expression, or with an empty one, are left out."""
+def test_pictures_count_alike_and_the_control_is_left_out(study):
+    """The map of a network is the mean over the pictures of its folds (Eq. 2); networks without a map of some expression, or with an empty
+    one, are left out."""
     wanted, networks, _, explained, _ = study
-    maps, _ = lime_study.lime_maps(wanted, networks, explained)
-    whole = lime_study.over_folds(maps)
+    maps, used = lime_study.lime_maps(wanted, networks, explained)
+    whole = lime_study.over_folds(maps, used)
     assert len(whole) == 18 and np.array_equal(whole[CONTROL, "sad"], maps[CONTROL, 0, "sad"])
     assert whole["silnet", "fear"] == pytest.approx((maps["silnet", 0, "fear"] + maps["silnet", 1, "fear"]) / 2, abs=1e-7)
+    fold, expression = used.loc[used["network"] == "weinet", ["fold", "expression"]].iloc[0]
+    fewer = explained.drop(used.query("network == 'weinet' and fold == @fold and expression == @expression").index[:2])
+    maps, used = lime_study.lime_maps(wanted, networks, fewer)
+    counts = used.query("network == 'weinet' and expression == @expression").groupby("fold").size()
+    assert sorted(counts) == [1, 3]
+    pooled = sum(maps["weinet", number, expression] * count for number, count in counts.items()) / 4
+    assert lime_study.over_folds(maps, used)["weinet", expression] == pytest.approx(pooled, abs=1e-6)
     found, names = lime_study.stacks(whole)
     assert names == ["weinet", "silnet"] and list(found) == list(EMOTIONS) and found["sad"].shape == (2, 275, 224)
     assert np.array_equal(found["sad"][1], whole["silnet", "sad"])
@@ -217,11 +288,43 @@ def test_folds_count_alike_and_the_control_is_left_out(study):
     assert lime_study.stacks(whole | {("silnet", "fear"): np.zeros((275, 224), np.float32)})[1] == ["weinet"]
 
 
+def test_folds_can_be_drawn_again_where_there_are_three():
+    """Maps of single folds, scaled by their pictures: their means are the maps of all folds; with two folds, or a map missing, nothing."""
+    generator = np.random.default_rng(2)
+    maps = {(name, fold, expression): generator.random((275, 224)).astype(np.float32)
+            for name in ("weinet", "silnet") for fold in range(3) for expression in EMOTIONS}  # fmt: skip
+    used = pd.DataFrame([key for key in maps for _ in range(1 + key[1])], columns=["network", "fold", "expression"])
+    found, whole = lime_study.fold_stacks(maps, used, ["weinet", "silnet"]), lime_study.over_folds(maps, used)
+    assert list(found) == list(EMOTIONS) and found["sad"].shape == (2, 3, 275, 224)
+    assert found["sad"].mean(axis=1)[1] == pytest.approx(whole["silnet", "sad"], abs=1e-6)
+    assert len(similarity.stability(np.concatenate([found["sad"]] * 2), "as_coded", resamples=3)) == 2
+    two = {key: heat for key, heat in maps.items() if key[1] < 2}
+    assert lime_study.fold_stacks(two, used, ["weinet", "silnet"]) == {}
+    del maps["silnet", 1, "fear"]
+    assert lime_study.fold_stacks(maps, used, ["weinet", "silnet"]) == {} != lime_study.fold_stacks(maps, used, ["weinet"])
+
+
+def test_evidence_is_by_method_network_and_fold(study):
+    """Networks that know the squares are beyond chance on each fold, the control, which takes each for the next, is not; beside it stand
+    plain overlap and random segments; a method without maps has no row."""
+    wanted, networks, _, explained, _ = study
+    maps, _ = lime_study.lime_maps(wanted, networks, explained)
+    planted = {name: mask.astype(np.float32) for name, mask in lime_world.masks().items()}
+    found = lime_study.evidence({"LIME": maps, "Grad-CAM": {}}, planted, wanted)
+    assert set(found["method"]) == {"LIME"} and len(found) == 5
+    rows = found.set_index(["network", "fold"])
+    assert rows.loc[["weinet", "silnet"], "p"].max() == pytest.approx(1 / 720) and rows.loc[["weinet", "silnet"], "specific"].min() > 0.5
+    assert rows.loc[(CONTROL, 0), "p"] > 0.5 and rows.loc[(CONTROL, 0), "own"] < 0.1 < rows.loc[("weinet", 1), "corrected"]
+    plain = ekman.alignment(maps, lime_world.masks(), draws=wanted.draws).query("network == 'silnet' and fold == 1")
+    assert rows.loc[("silnet", 1), "own"] == pytest.approx(plain["iou"].mean())
+    assert rows.loc[("silnet", 1), "chance"] == pytest.approx(plain["chance_segments"].mean())
+
+
 def test_alignment_knows_who_looks_at_the_square(study):
     """The network that knows the squares agrees with them; one that takes each for another looks where chance seldom does."""
     wanted, networks, _, explained, _ = study
-    maps, _ = lime_study.lime_maps(wanted, networks, explained)
-    table = ekman.alignment(lime_study.over_folds(maps), lime_world.masks(), draws=wanted.draws).groupby("network")["corrected"]
+    table = ekman.alignment(lime_study.over_folds(*lime_study.lime_maps(wanted, networks, explained)), lime_world.masks(),
+                            draws=wanted.draws).groupby("network")["corrected"]  # fmt: skip
     assert table.min()["weinet"] > 0.8 and table.min()["silnet"] > 0.8 and table.max()[CONTROL] < 0.01
 
 
@@ -338,11 +441,14 @@ def test_a_folder_that_was_given_must_hold_the_maps(authors, tmp_path):
         lime_study.published(lime_world.wanted(maps=str(authors)))
 
 
-def test_table_three_gets_its_verdicts(authors):
+def test_what_the_maps_decide_gets_its_verdicts(authors):
     """Each printed cell has a claim; with maps it is measured, to four decimals, without them it says that they are lacking."""
     lacking = lime_study.verdict_values(None)
     printed = tables.table("lime_ekman", "table_three")
-    assert len(lacking) == printed.shape[0] * (printed.shape[1] - 1) == 91 and set(lacking.values()) == {(None, "published")}
+    assert sum(name.startswith("table_three_") for name in lacking) == printed.shape[0] * (printed.shape[1] - 1) == 91
+    assert len(lacking) == 2 * 91 + 8 + 1 and set(lacking.values()) == {(None, "published")}
+    waiting = claims.compare("lime_ekman", lacking)
+    assert set(waiting["verdict"]) == {"needs data"} and waiting["note"].str.contains("maps=folder").all()
     measured = lime_study.verdict_values(lime_study.published(lime_world.wanted(maps=str(authors)))[0])
     assert set(measured) == set(lacking)
     names, value = list(published_maps.NETWORKS), published.iou_of
@@ -351,6 +457,12 @@ def test_table_three_gets_its_verdicts(authors):
         assert cell == (round(value(network, 0, expression), 4), "published")
     whole = np.mean([value(network, 0, expression) for network in range(12) for expression in range(6)])
     assert measured["table_three_average_average"][0] == pytest.approx(whole, abs=1e-4)
+    single = np.mean([value(3, fold, 4) for fold in published_maps.FOLDS])
+    assert measured["fold_mean_songnet_sad"] == (round(single, 4), "published")
+    sad = lime_study.published(lime_world.wanted(maps=str(authors)))[0].stack("sad")
+    links = similarity.tree(similarity.correlations(sad, "as_coded"))  # the first four networks are not pre-trained
+    assert measured["dendrogram_sad_pretrained"][0] == pytest.approx(similarity.joined_at(links, range(4, 12)), abs=1e-3)
+    assert measured["dendrogram_sad_not_pretrained"][0] == pytest.approx(similarity.joined_at(links, range(4)), abs=1e-3)
 
 
 # ---- the whole, trained
@@ -358,7 +470,8 @@ def test_table_three_gets_its_verdicts(authors):
 
 @pytest.mark.slow
 def test_a_network_taught_shuffled_labels_scores_at_chance(tmp_path, monkeypatch):
-    """Taught rightly, a network's maps agree with the telling squares; taught shuffled labels, they agree no better than random ones."""
+    """Taught rightly, a network's maps agree with the telling squares of their own expression; taught shuffled labels, no better with these
+    than with the others'."""
     monkeypatch.setattr(kept, "FOLDER", tmp_path / "models")
     wanted = lime_world.wanted(per_expression=8)
     networks = lime_study.trained(wanted, lime_world.pictures(tmp_path, people=20))
@@ -367,11 +480,11 @@ def test_a_network_taught_shuffled_labels_scores_at_chance(tmp_path, monkeypatch
     chosen = fer_study.chosen(networks.predictions, wanted.per_expression, wanted.seed).table
     explained = lime_study.explained(wanted, networks, chosen, tmp_path / "work")
     assert (explained["error"] == "").all()
-    maps = lime_study.over_folds(lime_study.lime_maps(wanted, networks, explained)[0])
-    table = ekman.alignment(maps, lime_world.masks(), draws=wanted.draws)
-    taught, shuffled = (table[table["network"] == name] for name in ("weinet", CONTROL))
-    assert len(taught) == 6 and taught["corrected"].min() > 0.8 and taught["p"].max() < 0.05
-    assert abs(shuffled["corrected"].mean()) < 0.1 and shuffled["p"].mean() > 0.3
+    maps, _ = lime_study.lime_maps(wanted, networks, explained)
+    planted = {name: mask.astype(np.float32) for name, mask in lime_world.masks().items()}
+    rows = lime_study.evidence({"LIME": maps}, planted, wanted).query("fold == 0").set_index("network")
+    assert rows.loc["weinet", "specific"] > 0.5 and rows.loc["weinet", "p"] == pytest.approx(1 / 720)
+    assert abs(rows.loc[CONTROL, "specific"]) < 0.1 and rows.loc[CONTROL, "p"] > 0.05
     again = lime_study.trained(wanted, networks.pictures)
     assert again.folders == networks.folders and again.predictions.equals(networks.predictions)
 

@@ -13,7 +13,7 @@ from lib.compendium.errors import CollectionError, ParameterError
 from lib.faces import transforms
 from lib.faces.landmarks import eye_centres
 from lib.training import fer_pictures
-from lib.training.fer_pictures import Shown, Variations, varied
+from lib.training.fer_pictures import FEATURES, FRAME, Shown, Variations, varied
 from tests.training.fer import EMOTIONS, marks_of, posing
 
 
@@ -41,7 +41,8 @@ def test_pictures_of_a_corpus_are_found_levelled_and_grey(tmp_path, models):
         ["KA.AN1.0.tiff", "jaffe:KA", "angry", "jaffe"], ["KB.HA1.1.tiff", "jaffe:KB", "happy", "jaffe"]]  # fmt: skip
     assert made.pictures.shape == (2, 64, 64) and made.pictures.dtype == np.uint8 and not made.about["synthetic"]
     eyes = np.stack([eye_centres(marks) for marks in made.landmarks]) / 64
-    assert np.abs(eyes.mean(axis=1) - (0.5, 0.38)).max() < 0.02 and np.abs(eyes[:, 0, 1] - eyes[:, 1, 1]).max() < 0.02
+    assert np.abs(eyes.mean(axis=1) - (0.5, FRAME["eye_height"])).max() < 0.02
+    assert np.abs(eyes[:, 1] - eyes[:, 0] - (FRAME["eye_distance"], 0)).max() < 0.02
     reasons = made.left_out.set_index("file")["reason"]
     assert "no face found" in reasons["KC.SA1.8.tiff"] and "KC.SA2.9.tiff" in reasons and "same picture" in reasons["KB.HA2.7.tiff"]
     again = fer_pictures.corpus_pictures(table, side=64)
@@ -49,8 +50,11 @@ def test_pictures_of_a_corpus_are_found_levelled_and_grey(tmp_path, models):
 
 
 @pytest.mark.slow
-def test_the_ateliers_people_stand_in_with_what_was_planted(models):
-    """Two people pose the six expressions; neutral is not among them; the piece behind a picture is the one that was cut."""
+def test_the_ateliers_people_stand_in_with_what_was_planted(models, monkeypatch):
+    """Two people pose the six expressions; neutral is not among them; the piece behind a picture is the one that was cut; chins are shown.
+
+    People are the same in whatever number they are asked for, across the batches in which they are made.
+    """
     made = fer_pictures.atelier_pictures(2, side=64, seed=90_100)
     assert made.table["expression"].tolist() == list(EMOTIONS) * 2 and made.table["subject"].nunique() == 2
     assert made.about["synthetic"] and len(made.left_out) == 0 and (made.table["AU12"] > 0)[made.table["expression"] == "happy"].all()
@@ -58,6 +62,23 @@ def test_the_ateliers_people_stand_in_with_what_was_planted(models):
     cut = transforms.apply(piece.picture, transform)
     grey = np.asarray(Image.fromarray(cut).convert("L"), int)
     assert np.abs(grey - made.pictures[3]).max() <= 1 and 12 in piece.evidence
+    chins = made.landmarks[:, 8, 1] / 64  # surprise and fear drop the jaw
+    assert (chins < 1).all() and chins[made.table["expression"] == "surprise"].min() > chins[made.table["expression"] == "happy"].max()
+    monkeypatch.setattr(fer_pictures, "PEOPLE", 1)
+    more = fer_pictures.atelier_pictures(3, side=64, seed=90_100)
+    assert more.table[:12].equals(made.table) and np.array_equal(more.pictures[:12], made.pictures) and len(more) == 18
+
+
+def test_a_corpus_and_the_atelier_are_framed_alike():
+    """Eyes that the alignment finds come to lie where FRAME says, at any side; a face without eyes in its box is cut as much wider."""
+    marks = np.full((68, 2), 50.0)
+    marks[36:42], marks[42:48], marks[8] = (40, 40), (60, 45), (49, 90)
+    for side in (64, 200):
+        moved = transforms.map_points(marks, fer_pictures.framed(side, (20, 20, 60, 80), marks)) / side
+        assert moved[[36, 42]] == pytest.approx(np.array([(0.355, 0.25), (0.645, 0.25)]), abs=1e-6)
+        assert np.linalg.norm(moved[8] - moved[36]) == pytest.approx(0.29 * np.hypot(9, 50) / np.hypot(20, 5))
+    near, wide = transforms.upright((20, 20, 60, 80), 64, 1.2), fer_pictures.framed(64, (20, 20, 60, 80), np.full((68, 2), np.nan))
+    assert np.asarray(wide.matrix)[0, 0] == pytest.approx(np.asarray(near.matrix)[0, 0] * 0.29 / 0.36)
 
 
 def test_corpora_that_give_nothing_are_refused(tmp_path, models):
@@ -139,7 +160,8 @@ def test_eyes_nose_and_mouth_stay_in_every_variation(seed, crop, shift, low, hig
 def test_faces_without_landmarks_are_cut_about_the_middle():
     """Where eyes, nose and mouth are not known, the middle of the aligned crop stays inside."""
     picture = np.zeros((50, 50), np.uint8)
-    picture[15:44, 14:36] = 200
+    left, top, right, bottom = (np.array(FEATURES) * 50).round().astype(int)
+    picture[top:bottom, left:right] = 200
     for seed in range(20):
         made = varied(picture, np.full((68, 2), np.nan), Variations(gamma=1.0, crop=0.9, shift=0.3), 50, np.random.default_rng(seed))
         assert (made > 100).sum() >= (picture > 100).sum()
