@@ -10,7 +10,6 @@ import hashlib
 import importlib
 import io
 import json
-import logging
 import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -51,14 +50,6 @@ SLOTS = 16  # segments are padded to a multiple of this, so that pictures with 2
 FEWEST = 4  # samples a segment before the ranking is looked at
 LOOKS = 2  # looks in a row that must find the ranking settled
 _kept: WeakKeyDictionary = WeakKeyDictionary()  # {network: {(slots, shape, plain): explainer}}
-
-
-def _worth_reading(record: logging.LogRecord) -> bool:
-    """Tell whether TensorFlow has more to say than that many networks were compiled, each once: it takes that for a mistake."""
-    return "triggered tf.function retracing" not in record.getMessage()
-
-
-logging.getLogger("tensorflow").addFilter(_worth_reading)
 
 
 class Explanation(NamedTuple):

@@ -6,6 +6,7 @@ left, mouth corner on the right). TensorFlow is imported when MTCNN is first use
 """
 
 import contextlib
+import logging
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -115,6 +116,14 @@ def silent():
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def _worth_reading(record: logging.LogRecord) -> bool:
+    """Tell whether TensorFlow has more to say than that many networks were compiled, each once: it takes that for a mistake."""
+    return "triggered tf.function retracing" not in record.getMessage()
+
+
+logging.getLogger("tensorflow").addFilter(_worth_reading)
 
 
 def _tensorflow(threads: int = 0):

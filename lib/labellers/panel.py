@@ -7,7 +7,6 @@ asks: labelling again after a change costs only what changed.
 import hashlib
 import importlib
 import json
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -84,7 +83,6 @@ def ask(faces: pd.DataFrame, crops_folder: Path, members: dict[str, Callable[[],
 
 def label_job(item: list, settings: dict) -> dict:
     """Label one batch of crops, in a worker process: returns the answers column by column."""
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several small networks in one process are meant
     module, name = settings["function"].split(":")
     folder, rows = Path(item[0]), item[1]
     crops = np.stack([open_crops(folder)[row] for row in rows])

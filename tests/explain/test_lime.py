@@ -1,7 +1,6 @@
 """LIME: lime's own numbers, standard errors that hold, samples that need fewer, maps of what is truly used, many pictures resumably."""
 
 import gc
-import logging
 import weakref
 from itertools import combinations
 
@@ -657,16 +656,6 @@ def test_explanations_stay_in_this_process_unless_asked(study, monkeypatch, jobs
     monkeypatch.setattr(lime, "run_all", lambda job, items, **more: asked.append(more["workers"]) or {})
     lime.explain_all(network, pictures, folder, **OPTIONS)
     assert asked == [workers]
-
-
-def test_many_networks_in_one_process_are_no_mistake(caplog):
-    """TensorFlow's warning that functions are compiled again, once a network, reaches no reader; others do."""
-    said = logging.getLogger("tensorflow")
-    said.addHandler(caplog.handler)
-    for text in ("5 out of the last 13 calls to <function f> triggered tf.function retracing.", "something else"):
-        said.warning(text)
-    said.removeHandler(caplog.handler)
-    assert {record.getMessage() for record in caplog.records} == {"something else"}
 
 
 def test_other_settings_get_other_files(study):

@@ -62,7 +62,7 @@ def test_names_are_those_of_the_library():
     ({"people": 4}, "greater than or equal to 8"),
     ({"width": 2}, "less than or equal to 1"),
     ({"side": 16}, "side of 16 pixels; expected at least 32, or 0"),
-    ({"stream": "coins"}, "'coin', 'antithetic' or 'sobol'"),
+    ({"stream": "coins"}, "'coin', 'antithetic', 'sobol' or 'factorial'"),
     ({"settled": 1}, "less than 1"),
     ({"samples": 30}, "30 samples for 30 segments"),
     ({"weights": "imagenet"}, "no ImageNet weights for silnet, weinet, alexnet, songnet; expected weights `published`"),

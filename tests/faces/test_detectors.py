@@ -1,5 +1,6 @@
 """Haar and MTCNN find the faces of two portraits; MTCNN equals its package, and goes on where the package's pyramid fails."""
 
+import logging
 import subprocess
 import sys
 
@@ -111,3 +112,13 @@ def test_tensorflow_waits_until_it_is_needed():
     """TensorFlow waits until it is needed."""
     code = "import sys, lib.faces.ladder, lib.faces.crops, lib.faces.landmarks; print('tensorflow' in sys.modules, 'dlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == ["False", "False"]
+
+
+def test_many_networks_in_one_process_are_no_mistake(caplog):
+    """TensorFlow's warning that functions are compiled again, once a network, reaches no reader; others do."""
+    said = logging.getLogger("tensorflow")
+    said.addHandler(caplog.handler)
+    for text in ("5 out of the last 13 calls to <function f> triggered tf.function retracing.", "something else"):
+        said.warning(text)
+    said.removeHandler(caplog.handler)
+    assert {record.getMessage() for record in caplog.records} == {"something else"}
