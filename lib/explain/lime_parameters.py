@@ -56,6 +56,9 @@ class LimeEkmanParameters(NotebookParameters):
     )
     segments: int = Field(30, ge=2, le=1000, description="superpixels asked of SLIC. The paper: 30")
     compactness: float = Field(20.0, gt=0, le=10_000, description="of SLIC. Not stated in the paper; from its program")
+    occlusion: Literal["black", "mean"] = Field(
+        "black", description="what hides a segment: black, as published, or its own mean colour; open mouths, too, are black"
+    )
     settled: float = Field(0.0, ge=0, lt=1, description="stop once the ranking of segments is this certain (Kendall's tau); 0: never")
     again: int = Field(24, ge=0, le=100_000, description="pictures of each network explained twice, from other samples. Not in the paper")
     triangulation: Literal["as_published", "as_coded"] = Field(

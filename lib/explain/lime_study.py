@@ -23,6 +23,7 @@ EMOTIONS = ekman.EMOTIONS
 SHUFFLED = " (shuffled)"  # ends the name of the network taught shuffled labels
 TWIN = " (another seed)"  # ends the name of a network trained a second time
 HEIGHTS_READ = ("disgust", "happy", "sad", "surprise")  # expressions whose dendrograms section 5.4 gives numbers of
+OCCLUSIONS = {"black": 0, "mean": "mean"}  # as `lime.explain` calls them
 FEWEST = 3  # folds that can be drawn again: of two there are three ways, two of which are a single fold
 MAP_SIDE = 112  # pixels of a Grad-CAM map's side before it is brought to the standard face
 Maps = dict[tuple[str, int, str], np.ndarray]
@@ -156,7 +157,7 @@ def _explained(wanted: LimeEkmanParameters, networks: Networks, chosen: pd.DataF
         found = lime.explain_all(
             folder / fer_study.MODEL, {f"{row}": [str(stack), int(row)] for row in rows}, work / "explanations", seed=seed,
             wanted=wanted.segments, compactness=wanted.compactness, journal=work / f"{folder.name}-{seed}.jsonl", count=wanted.samples,
-            kind=wanted.stream, settled=wanted.settled or None,
+            kind=wanted.stream, settled=wanted.settled or None, occlusion=OCCLUSIONS[wanted.occlusion],
         )  # fmt: skip
         found["path"] = [str(work / "explanations" / file) if file else "" for file in found["file"]]
         found.index = mine.index

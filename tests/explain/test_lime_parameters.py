@@ -15,7 +15,7 @@ def test_the_defaults_are_the_paper_s():
     """Twelve networks, five folds, 100 pictures, 1000 samples of some 30 segments, widths, sides and epochs as published, no corpus yet."""
     wanted = LimeEkmanParameters()
     assert (len(wanted.networks), wanted.folds, wanted.per_expression, wanted.samples, wanted.segments) == (12, 5, 100, 1000, 30)
-    assert (wanted.compactness, wanted.stream, wanted.settled, wanted.batch) == (20, "coin", 0, 128)
+    assert (wanted.compactness, wanted.stream, wanted.settled, wanted.batch, wanted.occlusion) == (20, "coin", 0, 128, "black")
     assert (wanted.width, wanted.side, wanted.epochs, wanted.rate, wanted.momentum) == (1, 0, 0, 0, 0)  # 0: as published
     assert (wanted.schedule, wanted.input_mode, wanted.weights) == ("constant", "as_coded", "published")
     assert (wanted.triangulation, wanted.correlation) == ("as_published", "as_coded") and wanted.folders() == {}
@@ -39,7 +39,7 @@ def test_the_defaults_are_those_of_the_library():
 def test_names_are_those_of_the_library():
     """Networks, corpora and limits, copied so that nothing heavy loads, equal their originals; networks come in Table 3's order."""
     from lib.collections import fer_corpora
-    from lib.explain import lime, published_maps, similarity, standardise
+    from lib.explain import lime, lime_study, published_maps, similarity, standardise
     from lib.networks import backbones, fer_nets
 
     assert set(lime_parameters.NETWORKS) == set(fer_nets.TITLES) and tuple(published_maps.NETWORKS) == lime_parameters.NETWORKS
@@ -50,6 +50,7 @@ def test_names_are_those_of_the_library():
     def choices(name):
         return set(LimeEkmanParameters.model_fields[name].annotation.__args__)
 
+    assert choices("occlusion") == set(lime_study.OCCLUSIONS)
     assert choices("stream") == set(lime.KINDS) and choices("input_mode") == set(fer_nets.INPUT_MODES)
     assert choices("triangulation") == set(standardise.TRIANGULATIONS) and choices("correlation") == set(similarity.KINDS)
 

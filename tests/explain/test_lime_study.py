@@ -153,6 +153,21 @@ def test_nothing_is_explained_twice(study, monkeypatch):
         lime_study.explained(wanted.model_copy(update={"samples": 90}), networks, chosen[:1], work)
 
 
+def test_segments_are_hidden_as_asked(study, tmp_path):
+    """Each occlusion is that of an explanation made by hand: black, as published, or the segment's mean colour."""
+    wanted, networks, chosen, _, _ = study
+    (number,) = networks.pictures.rows([chosen["face_id"][0]])
+    picture = networks.pictures.at(lime_world.SIDE, [number])[0][0]
+    parts, found = lime.segments(picture, 16, 20.0), {}
+    for name, occlusion in (("black", 0), ("mean", "mean")):
+        row = lime_study.explained(wanted.model_copy(update={"occlusion": name}), networks, chosen[:1], tmp_path).iloc[0]
+        found[name] = lime.read(Path(row["path"]))[0].coefficients
+        options = {"count": 80, "kind": "sobol", "seed": lime.seed_of(0, number), "occlusion": occlusion}
+        expected = lime.explain(lime_world.network(), picture, parts, **options)
+        assert found[name] == pytest.approx(expected.coefficients, abs=1e-5)
+    assert np.abs(found["black"] - found["mean"]).max() > 0.01
+
+
 def test_a_picture_that_cannot_be_explained_is_a_row_with_its_reason(study, tmp_path, monkeypatch):
     """A picture with one segment costs its own row, and neither maps nor second explanations have it."""
     wanted, networks, chosen, _, _ = study

@@ -11,6 +11,7 @@ from lib.collections import atelier, fer_corpora
 from lib.compendium import kept
 from lib.compendium.errors import CollectionError, ParameterError
 from lib.faces import transforms
+from lib.faces.align import EYE_DISTANCE
 from lib.faces.landmarks import eye_centres
 from lib.training import fer_pictures
 from lib.training.fer_pictures import FEATURES, FRAME, Shown, Variations, varied
@@ -75,10 +76,11 @@ def test_a_corpus_and_the_atelier_are_framed_alike():
     marks[36:42], marks[42:48], marks[8] = (40, 40), (60, 45), (49, 90)
     for side in (64, 200):
         moved = transforms.map_points(marks, fer_pictures.framed(side, (20, 20, 60, 80), marks)) / side
-        assert moved[[36, 42]] == pytest.approx(np.array([(0.355, 0.25), (0.645, 0.25)]), abs=1e-6)
-        assert np.linalg.norm(moved[8] - moved[36]) == pytest.approx(0.29 * np.hypot(9, 50) / np.hypot(20, 5))
+        apart, high = FRAME["eye_distance"], FRAME["eye_height"]
+        assert moved[[36, 42]] == pytest.approx(np.array([(0.5 - apart / 2, high), (0.5 + apart / 2, high)]), abs=1e-6)
+        assert np.linalg.norm(moved[8] - moved[36]) == pytest.approx(apart * np.hypot(9, 50) / np.hypot(20, 5))
     near, wide = transforms.upright((20, 20, 60, 80), 64, 1.2), fer_pictures.framed(64, (20, 20, 60, 80), np.full((68, 2), np.nan))
-    assert np.asarray(wide.matrix)[0, 0] == pytest.approx(np.asarray(near.matrix)[0, 0] * 0.29 / 0.36)
+    assert np.asarray(wide.matrix)[0, 0] == pytest.approx(np.asarray(near.matrix)[0, 0] * FRAME["eye_distance"] / EYE_DISTANCE)
 
 
 def test_corpora_that_give_nothing_are_refused(tmp_path, models):
