@@ -51,8 +51,8 @@ class LimeEkmanParameters(NotebookParameters):
     per_expression: int = Field(100, ge=1, le=100_000, description="pictures explained of each network, fold and predicted expression")
     samples: int = Field(1000, ge=10, le=1_000_000, description="perturbed pictures behind each explanation. The paper: 1000")
     stream: Literal["coin", "antithetic", "sobol", "factorial"] = Field(
-        "coin", description="how they are drawn: `coin` as published; of the others `factorial` needs the fewest for the same error, best a "
-        "power of two"
+        "coin", description="how they are drawn: `coin` as published; of the others `factorial` needs the fewest for the same error, best "
+        "a power of two"
     )
     segments: int = Field(30, ge=2, le=1000, description="superpixels asked of SLIC. The paper: 30")
     compactness: float = Field(20.0, gt=0, le=10_000, description="of SLIC. Not stated in the paper; from its program")
