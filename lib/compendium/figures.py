@@ -81,5 +81,6 @@ def with_interval(value: float, low: float, high: float, style: str = ".2f") -> 
 def _in_256_colours(png: bytes) -> bytes:
     buffer = io.BytesIO()
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    image.quantize(palette=image.quantize(256), dither=Image.Dither.FLOYDSTEINBERG).save(buffer, "PNG", optimize=True)
+    palette = image.quantize(256, kmeans=1)  # without means, rare highlights share a colour far off and come out speckled
+    image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
