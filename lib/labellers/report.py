@@ -24,6 +24,7 @@ LABELLER_COLOURS = {"openface": "#5b6770", "action_units": "#b5482a", "multitask
 OTHERS = ("#b5482a", "#2b6f8f", "#d89a1d", "#6f8f3a", "#6b5b95", "#5b6770")  # for labellers without a colour of their own
 HEAT = LinearSegmentedColormap.from_list("heat", ["#ffffff", "#f3d9c9", "#d98a63", "#b5482a", "#6e2414"])
 ORDER = ("neutral", "under 0.3", "0.3 to 0.6", "0.6 and more", "under 20°", "20 to 50°", "over 50°")  # groups that have one
+WRITTEN = 0.05  # share of a row from which a confusion matrix has it in figures; below, they hide the habits
 TENTATIVE = 0.667  # alpha below which Krippendorff (2004, p. 241) draws no conclusion, not even a tentative one
 FACE_COLUMNS = ["face_id", "crop_index", "labeller", "kind", "name", "value", "chosen"]
 SHORT = {"angry": "ang", "disgust": "dis", "fear": "fea", "happy": "hap", "neutral": "neu", "sad": "sad", "surprise": "sur"}
@@ -375,7 +376,7 @@ def confusions_figure(table: pd.DataFrame, down: str = PLANTED, across: str = "c
         planted = mine["faces"].groupby(level=0).sum().reindex(EXPRESSIONS)
         axis.imshow(np.ma.masked_invalid(shares.to_numpy(float)), cmap=HEAT, vmin=0, vmax=1)
         for (row, column), share in np.ndenumerate(shares.to_numpy(float)):
-            if share >= 0.005:
+            if share >= WRITTEN:
                 axis.text(column, row, f"{share * 100:.0f}", ha="center", va="center", fontsize=9, color=_readable(share))
         labels = [f"{expression} ({count})" for expression, count in planted.items()] if number % columns == 0 else []
         _square(axis, [SHORT[expression] for expression in EXPRESSIONS], labels)
@@ -383,7 +384,7 @@ def confusions_figure(table: pd.DataFrame, down: str = PLANTED, across: str = "c
         if number % columns == 0:
             axis.set_ylabel(f"{down} (faces)", fontsize=11)
         if number + columns >= len(names):
-            axis.set_xlabel(f"{across}, % of the row", fontsize=11)
+            axis.set_xlabel(f"{across}, % of the row (if {WRITTEN:.0%} or more)", fontsize=11)
     for axis in axes[len(names) :]:
         axis.set_axis_off()
     return figure
