@@ -297,23 +297,22 @@ def groups_figure(table: pd.DataFrame) -> Figure:
 
 
 def accuracy_figure(table: pd.DataFrame) -> Figure:
-    """Return the accuracy of each labeller (columns) within each group (rows), with its interval. table: of `truth.by_group`."""
+    """Return the accuracy of each labeller (columns) within each group (rows). table: of `truth.by_group`, which has the intervals."""
     if table.empty:
         return sentence("no planted truth, or no group with enough faces to compare")
     labellers = list(dict.fromkeys(table["labeller"]))
     groupings = sorted(dict.fromkeys(table["by"]), key=lambda by: by != "intensity")  # what was planted comes first
     names = {by: sorted(table.loc[table["by"] == by, "group"].unique(), key=_place) for by in groupings}
     heights = [len(names[by]) * 0.28 + 0.3 for by in groupings]
-    figure = Figure(figsize=(1.9 + 1.75 * len(labellers), sum(heights) + 0.4), dpi=110, layout="constrained")
+    figure = Figure(figsize=(1.9 + 1.25 * len(labellers), sum(heights) + 0.4), dpi=110, layout="constrained")
     panels = figure.subplots(len(groupings), 1, height_ratios=heights, squeeze=False).ravel()
     for axis, by in zip(panels, groupings, strict=True):
         mine = table[table["by"] == by]
         values = mine.pivot(index="group", columns="labeller", values="accuracy").reindex(index=names[by], columns=labellers)
         axis.imshow(np.ma.masked_invalid(values.to_numpy(float)), cmap=HEAT, vmin=0, vmax=1, aspect="auto")
         for row in mine.itertuples():
-            text = with_interval(row.accuracy, row.low, row.high)
-            axis.text(labellers.index(row.labeller), names[by].index(row.group), text, ha="center", va="center", fontsize=9,
-                      color=_readable(row.accuracy))  # fmt: skip
+            axis.text(labellers.index(row.labeller), names[by].index(row.group), f"{row.accuracy:.2f}", ha="center", va="center",
+                      fontsize=9, color=_readable(row.accuracy))  # fmt: skip
         faces = mine.groupby("group")["faces"].max()
         _square(axis, [], [f"{name} ({faces[name]})" for name in names[by]])
         axis.set_title(by, loc="left", fontsize=11, color=INK, fontweight="bold", x=-0.02, ha="right", y=1.0)
