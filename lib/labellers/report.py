@@ -24,7 +24,7 @@ LABELLER_COLOURS = {"openface": "#5b6770", "action_units": "#b5482a", "multitask
 OTHERS = ("#b5482a", "#2b6f8f", "#d89a1d", "#6f8f3a", "#6b5b95", "#5b6770")  # for labellers without a colour of their own
 HEAT = LinearSegmentedColormap.from_list("heat", ["#ffffff", "#f3d9c9", "#d98a63", "#b5482a", "#6e2414"])
 ORDER = ("neutral", "under 0.3", "0.3 to 0.6", "0.6 and more", "under 20°", "20 to 50°", "over 50°")  # groups that have one
-WRITTEN = 0.05  # share of a row from which a confusion matrix has it in figures; below, they hide the habits
+WRITTEN = 0.1  # share of a row from which a confusion matrix has it in figures; below, they hide the habits
 TENTATIVE = 0.667  # alpha below which Krippendorff (2004, p. 241) draws no conclusion, not even a tentative one
 FACE_COLUMNS = ["face_id", "crop_index", "labeller", "kind", "name", "value", "chosen"]
 SHORT = {"angry": "ang", "disgust": "dis", "fear": "fea", "happy": "hap", "neutral": "neu", "sad": "sad", "surprise": "sur"}
@@ -367,7 +367,7 @@ def confusions_figure(table: pd.DataFrame, down: str = PLANTED, across: str = "c
         return sentence("no planted truth to compare with")
     columns = min(columns, len(names))
     rows = -(-len(names) // columns)
-    figure = Figure(figsize=(0.9 + 3.7 * columns, 3.65 * rows + 0.2), dpi=110, layout="constrained")
+    figure = Figure(figsize=(0.9 + 3.3 * columns, 3.3 * rows + 0.2), dpi=110, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for number, (axis, name) in enumerate(zip(axes, names, strict=False)):
         mine = table[table["labeller"] == name].set_index([down, across])
