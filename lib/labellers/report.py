@@ -379,11 +379,11 @@ def confusions_figure(table: pd.DataFrame, down: str = PLANTED, across: str = "c
                 axis.text(column, row, f"{share * 100:.0f}", ha="center", va="center", fontsize=9, color=_readable(share))
         labels = [f"{expression} ({count})" for expression, count in planted.items()] if number % columns == 0 else []
         _square(axis, [SHORT[expression] for expression in EXPRESSIONS], labels)
-        axis.set_title(title(name), loc="left", fontsize=11, color=INK, fontweight="bold")
+        axis.set_title(title(name), loc="left", fontsize=10, color=INK, fontweight="bold")
         if number % columns == 0:
             axis.set_ylabel(f"{down} (faces)", fontsize=11)
         if number + columns >= len(names):
-            axis.set_xlabel(f"{across}, % of the row (if {WRITTEN:.0%} or more)", fontsize=11)
+            axis.set_xlabel(f"{across}, % of the row (if {WRITTEN:.0%} or more)", fontsize=10)
     for axis in axes[len(names) :]:
         axis.set_axis_off()
     return figure
